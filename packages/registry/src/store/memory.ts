@@ -1,0 +1,70 @@
+import { ContentError } from "../errors.ts";
+import type { Descriptor } from "../oci/descriptor.ts";
+import { digestOf, type Digest } from "../oci/digest.ts";
+import { isIndexType, isManifestType } from "../oci/media-type.ts";
+import type { LocalStore, Resolver, Tagger } from "./store.ts";
+import { contentOf, readAll, verified } from "./verify.ts";
+
+export interface MemoryStore extends LocalStore, Resolver, Tagger {}
+
+/** Keeps content in memory: for tests, and for images that are small. */
+export function memoryStore(): MemoryStore {
+  const blobs = new Map<Digest, Uint8Array>();
+  const roots = new Map<string, Descriptor>();
+  return {
+    async *fetch(target, options) {
+      options?.signal?.throwIfAborted();
+      const bytes = blobs.get(target.digest);
+      if (bytes === undefined) throw unknownContent(target);
+      yield* verified(target, contentOf(bytes));
+    },
+    async exists(target) {
+      return blobs.has(target.digest);
+    },
+    async push(expected, content, options) {
+      if (blobs.has(expected.digest)) return;
+      const bytes = await readAll(abortable(verified(expected, content), options?.signal));
+      blobs.set(expected.digest, bytes);
+    },
+    async ingest(mediaType, content, options) {
+      const bytes = await readAll(abortable(content, options?.signal));
+      const digest = digestOf(bytes);
+      blobs.set(digest, bytes);
+      return { mediaType, digest, size: bytes.byteLength };
+    },
+    async resolve(reference) {
+      const root = roots.get(reference);
+      if (root === undefined)
+        throw new ContentError(
+          "MANIFEST_UNKNOWN",
+          `Nothing is tagged ${JSON.stringify(reference)} in this store.`,
+        );
+      return root;
+    },
+    async tag(target, reference) {
+      if (!blobs.has(target.digest)) throw unknownContent(target);
+      roots.set(reference, target);
+    },
+  };
+}
+
+/** What every store throws for content that it does not have. */
+export function unknownContent(target: Descriptor): ContentError {
+  const manifest = isIndexType(target.mediaType) || isManifestType(target.mediaType);
+  return new ContentError(
+    manifest ? "MANIFEST_UNKNOWN" : "BLOB_UNKNOWN",
+    `${target.digest} is not in this store.`,
+  );
+}
+
+/** Ends at the next chunk once the signal is aborted. */
+export async function* abortable(
+  content: AsyncIterable<Uint8Array>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array, void, void> {
+  signal?.throwIfAborted();
+  for await (const chunk of content) {
+    signal?.throwIfAborted();
+    yield chunk;
+  }
+}

@@ -1,0 +1,58 @@
+import type { Descriptor } from "../oci/descriptor.ts";
+
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Where content can be read from.
+ *
+ * `fetch` verifies digest and size while bytes pass and throws `DIGEST_MISMATCH` or `SIZE_MISMATCH` before its end: no
+ * completed read of wrong bytes exists. Content that is not there is `BLOB_UNKNOWN` or `MANIFEST_UNKNOWN`.
+ */
+export interface BlobSource {
+  fetch(target: Descriptor, options?: CallOptions): AsyncIterable<Uint8Array>;
+  exists(target: Descriptor, options?: CallOptions): Promise<boolean>;
+}
+
+/**
+ * Where content can be written to. What is there already is not written again. Nothing half-written is left behind.
+ * Manifests go the same way as blobs; their media type tells.
+ */
+export interface BlobSink {
+  push(expected: Descriptor, content: AsyncIterable<Uint8Array>, options?: CallOptions): Promise<void>;
+}
+
+/** Gives the root that a tag or a digest stands for. */
+export interface Resolver {
+  resolve(reference: string, options?: CallOptions): Promise<Descriptor>;
+}
+
+/** Names a root that is in the store. */
+export interface Tagger {
+  tag(target: Descriptor, reference: string, options?: CallOptions): Promise<void>;
+}
+
+/** A registry's shortcut: takes a blob over from another of its repositories. `false`: it has to be sent. */
+export interface Mounter {
+  mount(target: Descriptor, from: string, options?: CallOptions): Promise<boolean>;
+}
+
+/** A store that finds digest and size itself. */
+export interface LocalStore extends BlobSource, BlobSink {
+  ingest(mediaType: string, content: AsyncIterable<Uint8Array>, options?: CallOptions): Promise<Descriptor>;
+}
+
+/** Content that can be read again from its start: what lets an upload be tried again. */
+export interface ReplayableContent extends AsyncIterable<Uint8Array> {
+  readonly replayable: true;
+}
+
+/** @param open - called anew for every reading */
+export function replayable(open: () => AsyncIterable<Uint8Array>): ReplayableContent {
+  return { replayable: true, [Symbol.asyncIterator]: () => open()[Symbol.asyncIterator]() };
+}
+
+export function isReplayable(content: AsyncIterable<Uint8Array>): content is ReplayableContent {
+  return "replayable" in content && content.replayable === true;
+}
