@@ -6,6 +6,7 @@ export { encodeJson } from "./oci/json.ts";
 export * from "./oci/manifest.ts";
 export * from "./oci/media-type.ts";
 export * from "./oci/platform.ts";
+export { selectPlatform } from "./oci/select-platform.ts";
 export * from "./store/store.ts";
 export { contentOf, readAll, verified } from "./store/verify.ts";
 export { memoryStore, type MemoryStore } from "./store/memory.ts";

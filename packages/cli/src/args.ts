@@ -1,0 +1,95 @@
+import { parseArgs } from "node:util";
+
+/** A wrong command line: exit code 2. */
+export class UsageError extends Error {}
+
+/** One flag of a command, as `--name VALUE` or `--name`. */
+export interface Flag {
+  readonly short?: string;
+  /** How its value is called in the help; a flag without one takes none. */
+  readonly value?: string;
+  readonly repeatable?: boolean;
+  readonly help: string;
+}
+
+export interface Usage {
+  /** As typed: `build [CONTEXT]`. */
+  readonly synopsis: string;
+  readonly summary: string;
+  readonly flags: Readonly<Record<string, Flag>>;
+}
+
+export interface Arguments {
+  readonly positionals: readonly string[];
+  /** The last value given. */
+  text(flag: string): string | undefined;
+  texts(flag: string): readonly string[];
+  is(flag: string): boolean;
+}
+
+/** @throws {UsageError} for a flag that is not known, has no value, or should have none */
+export function parseArguments(usage: Usage, argv: readonly string[]): Arguments {
+  const { values, positionals } = parse(usage, argv);
+  const all = (flag: string): readonly (string | boolean)[] => values[flag] ?? [];
+  return {
+    positionals,
+    text: (flag) => all(flag).findLast((value) => typeof value === "string"),
+    texts: (flag) => all(flag).filter((value) => typeof value === "string"),
+    is: (flag) => all(flag).at(-1) === true,
+  };
+}
+
+function parse(usage: Usage, argv: readonly string[]) {
+  const options = Object.fromEntries(
+    Object.entries(usage.flags).map(([name, flag]) => [
+      name,
+      {
+        type: flag.value === undefined ? ("boolean" as const) : ("string" as const),
+        multiple: true as const,
+        ...(flag.short === undefined ? {} : { short: flag.short }),
+      },
+    ]),
+  );
+  try {
+    const result = parseArgs({ args: [...argv], options, allowPositionals: true, strict: true });
+    for (const [name, given] of Object.entries(result.values)) {
+      const flag = usage.flags[name];
+      if (flag?.value !== undefined && flag.repeatable !== true && given !== undefined && given.length > 1) {
+        throw new UsageError(`--${name} is given ${given.length} times; it can be given once.`);
+      }
+    }
+    return result;
+  } catch (error) {
+    if (error instanceof UsageError || !(error instanceof TypeError)) throw error;
+    throw new UsageError(error.message.replace(/\. To specify a positional argument.*$/s, "."), {
+      cause: error,
+    });
+  }
+}
+
+/**
+ * Splits `key=value` at the first `=`.
+ *
+ * @throws {UsageError} if there is no `=`
+ */
+export function keyValue(flag: string, text: string): readonly [string, string] {
+  const at = text.indexOf("=");
+  if (at < 1) throw new UsageError(`--${flag} takes NAME=VALUE, not ${JSON.stringify(text)}.`);
+  return [text.slice(0, at), text.slice(at + 1)];
+}
+
+export function formatUsage(usage: Usage): string {
+  const rows = Object.entries(usage.flags).map(([name, flag]) => {
+    const short = flag.short === undefined ? "    " : `-${flag.short}, `;
+    return [`${short}--${name}${flag.value === undefined ? "" : ` ${flag.value}`}`, flag.help] as const;
+  });
+  const width = Math.max(0, ...rows.map(([left]) => left.length));
+  return [
+    `Usage: undocked ${usage.synopsis}`,
+    "",
+    usage.summary,
+    "",
+    ...rows.map(([left, help]) => `  ${left.padEnd(width)}  ${help}`),
+    "",
+  ].join("\n");
+}

@@ -1,0 +1,141 @@
+import { resolve } from "node:path";
+import {
+  buildImage,
+  type BuildOptions,
+  type BuiltImage,
+  type FileMapping,
+  type Output,
+} from "@undocked/core";
+import { keyValue, parseArguments, UsageError, type Arguments, type Usage } from "../args.ts";
+import type { Command, Io } from "../io.ts";
+import { writeMetadata } from "../metadata.ts";
+import { parseOutput } from "../output.ts";
+import { registryFlags, registryOptions } from "../registry-flags.ts";
+import { renderDiagnostic } from "../render/error.ts";
+import { progressDisplay, progressModes, silentDisplay } from "../render/progress.ts";
+
+export const usage: Usage = {
+  synopsis: "build [CONTEXT] [OPTIONS]",
+  summary: "Builds an image and prints REFERENCE@DIGEST for each tag, or the digest alone.",
+  flags: {
+    file: { short: "f", value: "PATH", help: "The Dockerfile (default: CONTEXT/Dockerfile)" },
+    tag: { short: "t", value: "REFERENCE", repeatable: true, help: "A reference that the image gets" },
+    map: { value: "FROM:TO", repeatable: true, help: "Put a file or directory into the build context" },
+    entrypoint: { value: "TEXT", help: "Bake the environment variable ENTRYPOINT" },
+    "override-entrypoint": { value: "COMMAND", help: "Replace the image's entrypoint" },
+    "build-arg": { value: "NAME=VALUE", repeatable: true, help: "Set an ARG" },
+    "build-context": {
+      value: "NAME=VALUE",
+      repeatable: true,
+      help: "A named context: oci-layout:///directory[:tag]",
+    },
+    label: { value: "NAME=VALUE", repeatable: true, help: "Add a label" },
+    platform: { value: "OS/ARCH[/VARIANT]", help: "Default: linux/amd64" },
+    target: { value: "STAGE", help: "Build up to this stage" },
+    executables: { value: "static|any", help: "What added executables must be (default: static)" },
+    timestamps: { value: "epoch|preserve", help: "File times in new layers (default: epoch)" },
+    push: { help: "Send the image to the registry of each tag" },
+    output: {
+      short: "o",
+      value: "type=TYPE,dest=PATH",
+      repeatable: true,
+      help: "oci, docker, oci-layout, registry",
+    },
+    "metadata-file": { value: "PATH", help: "Write the result as JSON, with the keys of docker buildx" },
+    iidfile: { value: "PATH", help: "Write the image's ID" },
+    progress: { value: "auto|tty|plain|json", help: "How to show progress (default: auto)" },
+    quiet: { short: "q", help: "Print the result alone" },
+    "cache-dir": { value: "PATH", help: "Where layers and file lists are kept" },
+    "no-cache": { help: "Keep nothing for the next build" },
+    ...registryFlags,
+  },
+};
+
+export const command: Command = async (argv, io, signal) => {
+  const flags = parseArguments(usage, argv);
+  const display = flags.is("quiet")
+    ? silentDisplay()
+    : progressDisplay(choice(flags, "progress", progressModes) ?? "auto", io);
+  const options = await buildOptions(flags, io);
+  await using image = await buildImage({ ...options, signal, onEvent: display.onEvent }).finally(() =>
+    display.finish(),
+  );
+  if (flags.is("quiet")) for (const warning of image.warnings) io.stderr.write(renderDiagnostic(warning));
+  await writeMetadata(image, {
+    ...optional("metadataFile", path(flags, io, "metadata-file")),
+    ...optional("iidFile", path(flags, io, "iidfile")),
+  });
+  io.stdout.write(result(image, options));
+  return 0;
+};
+
+function result(image: BuiltImage, options: BuildOptions): string {
+  const tags = options.tags ?? [];
+  const names = tags.length === 0 ? [image.digest] : tags.map((tag) => `${tag}@${image.digest}`);
+  return names.map((name) => `${name}\n`).join("");
+}
+
+async function buildOptions(flags: Arguments, io: Io): Promise<BuildOptions> {
+  const [context, ...more] = flags.positionals;
+  if (more.length > 0) throw new UsageError(`build takes one context, not ${flags.positionals.length}.`);
+  const outputs = flags.texts("output").map(parseOutput);
+  const files = flags.texts("map").map(parseMapping);
+  const override = flags.text("override-entrypoint");
+  const platform = flags.text("platform");
+  const file = flags.text("file");
+  return {
+    project: resolve(io.cwd, context ?? "."),
+    ...(context === undefined && files.length > 0 ? {} : { context: resolve(io.cwd, context ?? ".") }),
+    ...(file === undefined ? {} : { dockerfile: { path: resolve(io.cwd, file) } }),
+    ...(files.length === 0 ? {} : { files }),
+    ...optional("entrypoint", override === undefined ? flags.text("entrypoint") : { override }),
+    buildArgs: Object.fromEntries(flags.texts("build-arg").flatMap((text) => buildArgument(text, io))),
+    namedContexts: Object.fromEntries(
+      flags.texts("build-context").map((text) => keyValue("build-context", text)),
+    ),
+    labels: Object.fromEntries(flags.texts("label").map((text) => keyValue("label", text))),
+    ...(platform === undefined ? {} : { platforms: platform.split(",") }),
+    ...optional("target", flags.text("target")),
+    ...optional("executables", choice(flags, "executables", ["static", "any"] as const)),
+    ...optional("timestamps", choice(flags, "timestamps", ["epoch", "preserve"] as const)),
+    tags: flags.texts("tag"),
+    push: flags.is("push") || outputs.some((output) => output === "push"),
+    outputs: outputs
+      .filter((output): output is Output => output !== "push")
+      .map((output) => ({ ...output, path: resolve(io.cwd, output.path) })),
+    ...optional("cache", flags.is("no-cache") ? false : path(flags, io, "cache-dir")),
+    registry: await registryOptions(flags, io),
+  };
+}
+
+/** `NAME` alone takes the value from the environment, as docker does; unset there, it is not given. */
+function buildArgument(text: string, io: Io): (readonly [string, string])[] {
+  if (text.includes("=")) return [keyValue("build-arg", text)];
+  const value = io.env[text];
+  return value === undefined ? [] : [[text, value]];
+}
+
+/** The last colon separates, so that a drive letter or a colon in `from` does no harm. */
+function parseMapping(text: string): FileMapping {
+  const at = text.lastIndexOf(":");
+  if (at < 1 || at === text.length - 1)
+    throw new UsageError(`--map takes FROM:TO, not ${JSON.stringify(text)}.`);
+  return { from: text.slice(0, at), to: text.slice(at + 1) };
+}
+
+function choice<T extends string>(flags: Arguments, flag: string, values: readonly T[]): T | undefined {
+  const text = flags.text(flag);
+  const value = values.find((candidate) => candidate === text);
+  if (text === undefined || value !== undefined) return value;
+  throw new UsageError(`--${flag} is one of ${values.join(", ")}, not ${JSON.stringify(text)}.`);
+}
+
+function path(flags: Arguments, io: Io, flag: string): string | undefined {
+  const text = flags.text(flag);
+  return text === undefined ? undefined : resolve(io.cwd, text);
+}
+
+function optional<K extends string, V>(key: K, value: V | undefined): { readonly [P in K]?: V } {
+  const none: { readonly [P in K]?: V } = {};
+  return value === undefined ? none : { ...none, [key]: value };
+}

@@ -1,0 +1,10 @@
+/** What a command may touch of its process. */
+export interface Io {
+  readonly stdout: { write(text: string): unknown };
+  readonly stderr: { write(text: string): unknown; readonly isTTY?: boolean; readonly columns?: number };
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** A command: its exit code is 0, or 1 for something refused. A wrong command line throws `UsageError`. */
+export type Command = (argv: readonly string[], io: Io, signal: AbortSignal) => Promise<number>;

@@ -1,0 +1,102 @@
+import { parseArgs } from "node:util";
+import { formatUsage, UsageError, type Usage } from "./args.ts";
+import type { Command, Io } from "./io.ts";
+
+interface Entry {
+  readonly summary: string;
+  /** Loaded only when it is called: a command starts with what it uses. */
+  readonly load: () => Promise<{ readonly usage: Usage; readonly command: Command }>;
+}
+
+const commands: Readonly<Record<string, Entry>> = {
+  build: {
+    summary: "Build an image from a Dockerfile and file mappings",
+    load: () => import("./commands/build.ts"),
+  },
+  inspect: {
+    summary: "Tell whether an executable can start in an image of its own",
+    load: () => import("./commands/inspect.ts"),
+  },
+  "registry serve": {
+    summary: "Serve an OCI registry on this machine",
+    load: () => import("./commands/registry-serve.ts"),
+  },
+};
+
+/** Runs one command line and gives its exit code: 0, 1 (refused or failed), 2 (wrong command line). */
+export async function main(argv: readonly string[], io: Io): Promise<number> {
+  const abort = new AbortController();
+  const interrupt = (): void => abort.abort(new Error("interrupted"));
+  process.once("SIGINT", interrupt).once("SIGTERM", interrupt);
+  try {
+    return await dispatch(argv, io, abort.signal);
+  } catch (error) {
+    if (error instanceof UsageError) {
+      io.stderr.write(`error: ${error.message}\nSee undocked --help.\n`);
+      return 2;
+    }
+    if (abort.signal.aborted) {
+      io.stderr.write("interrupted\n");
+      return 1;
+    }
+    return await fail(error, io);
+  } finally {
+    process.removeListener("SIGINT", interrupt).removeListener("SIGTERM", interrupt);
+  }
+}
+
+async function dispatch(argv: readonly string[], io: Io, signal: AbortSignal): Promise<number> {
+  const [first = "--help", second = ""] = argv;
+  if (first === "--version" || first === "-v") {
+    io.stdout.write(`${await version()}\n`);
+    return 0;
+  }
+  if (first === "--help" || first === "-h" || first === "help") {
+    io.stdout.write(overview());
+    return argv.length === 0 ? 2 : 0;
+  }
+  const name = `${first} ${second}` in commands ? `${first} ${second}` : first;
+  const entry = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (entry === undefined) throw new UsageError(`${JSON.stringify(first)} is not a command.`);
+  const { usage, command } = await entry.load();
+  const rest = argv.slice(name.split(" ").length);
+  if (asksForHelp(rest)) {
+    io.stdout.write(formatUsage(usage));
+    return 0;
+  }
+  return await command(rest, io, signal);
+}
+
+function asksForHelp(argv: readonly string[]): boolean {
+  const { tokens } = parseArgs({ args: [...argv], strict: false, tokens: true });
+  return tokens.some(
+    (token) => token.kind === "option" && (token.rawName === "--help" || token.rawName === "-h"),
+  );
+}
+
+async function fail(error: unknown, io: Io): Promise<number> {
+  const { UndockedError } = await import("@undocked/registry");
+  if (!(error instanceof UndockedError)) throw error;
+  const { renderError } = await import("./render/error.ts");
+  io.stderr.write(renderError(error));
+  return 1;
+}
+
+async function version(): Promise<string> {
+  const { readFile } = await import("node:fs/promises");
+  const own: unknown = JSON.parse(await readFile(new URL("../package.json", import.meta.url), "utf8"));
+  return typeof own === "object" && own !== null && "version" in own ? String(own.version) : "unknown";
+}
+
+function overview(): string {
+  const width = Math.max(...Object.keys(commands).map((name) => name.length));
+  const rows = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`);
+  return [
+    "Usage: undocked COMMAND [OPTIONS]",
+    "",
+    ...rows,
+    "",
+    "undocked COMMAND --help tells a command's options.",
+    "",
+  ].join("\n");
+}

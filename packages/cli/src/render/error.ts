@@ -1,0 +1,51 @@
+import type { Diagnostic, Location, UndockedError } from "@undocked/registry";
+
+/** An error as people read it: every fault with its place, the line, an underline and what to do. */
+export function renderError(error: UndockedError): string {
+  const { code, message, location, hint } = error;
+  const own: Diagnostic = {
+    code,
+    severity: "error",
+    message,
+    ...(location === undefined ? {} : { location }),
+    ...(hint === undefined ? {} : { hint }),
+  };
+  const all = error.diagnostics === undefined || error.diagnostics.length === 0 ? [own] : error.diagnostics;
+  return all.map(renderDiagnostic).join("\n");
+}
+
+export function renderDiagnostic(diagnostic: Diagnostic): string {
+  const { location, hint } = diagnostic;
+  return [
+    `${diagnostic.severity}: ${visible(diagnostic.message)} [${diagnostic.code}]`,
+    ...(location === undefined ? [] : renderLocation(location)),
+    ...(hint === undefined ? [] : [`  hint: ${visible(hint)}`]),
+    "",
+  ].join("\n");
+}
+
+function renderLocation(location: Location): string[] {
+  const { file, line, column, text, length } = location;
+  const place = `  --> ${visible(file)}:${line}:${column}`;
+  if (text === undefined) return [place];
+  const number = String(line);
+  const margin = " ".repeat(number.length);
+  // A tab stays one in the margin of the underline, so that both lines are shifted alike.
+  const lead = visible(text.slice(0, column - 1).replaceAll("\t", " ")).replace(/./gsu, " ");
+  const width = Math.max(1, Math.min(length ?? 1, text.length - column + 1));
+  return [
+    place,
+    `  ${number} | ${visible(text.replaceAll("\t", " "))}`,
+    `  ${margin} | ${lead}${"^".repeat(width)}`,
+  ];
+}
+
+/** Control characters could act on the terminal: they are shown, not sent. */
+export function visible(text: string): string {
+  return text.replaceAll(
+    /[\u0000-\u0008\u000B-\u001F\u007F-\u009F\u202A-\u202E\u2066-\u2069]/g,
+    (character) => {
+      return `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, "0")}`;
+    },
+  );
+}

@@ -1,0 +1,24 @@
+import type { Descriptor, Diagnostic } from "@undocked/registry";
+
+/** What a build tells while it runs; secrets are never in it. */
+export type BuildEvent =
+  /** A base image was found. */
+  | { readonly kind: "base"; readonly reference: string; readonly digest: string }
+  /** The headers of a base's layer are read, as its index was not in the cache. */
+  | { readonly kind: "index"; readonly layer: Descriptor }
+  /** An instruction is carried out; `text` is its history entry's. */
+  | { readonly kind: "step"; readonly text: string; readonly line: number }
+  /** A layer of the build's own is done. */
+  | { readonly kind: "layer"; readonly layer: Descriptor }
+  | { readonly kind: "warning"; readonly warning: Diagnostic }
+  /** Content is sent; `bytes` of `content.size` so far. */
+  | { readonly kind: "progress"; readonly to: string; readonly content: Descriptor; readonly bytes: number }
+  /** Content is at its target, and how it got there. */
+  | {
+      readonly kind: "content";
+      readonly to: string;
+      readonly content: Descriptor;
+      readonly how: "exists" | "mounted" | "copied";
+    }
+  /** An image is at its target as a whole. */
+  | { readonly kind: "output"; readonly to: string; readonly root: Descriptor };

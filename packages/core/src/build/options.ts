@@ -1,0 +1,183 @@
+import { z } from "zod";
+import {
+  defaultPlatform,
+  parsePlatform,
+  UndockedError,
+  type Diagnostic,
+  type Platform,
+  type RegistryClient,
+  type RegistryClientOptions,
+} from "@undocked/registry";
+import { isSourceTree, type SourceTree } from "../context/source-tree.ts";
+import type { BuildEvent } from "./event.ts";
+
+/** What the caller of {@link buildImage} asked for is not what can be asked for. */
+export class OptionsError extends UndockedError<"OPTIONS_INVALID"> {}
+
+/** Brings a file or a directory of the project into the build context. */
+export interface FileMapping {
+  /** In the project; `/src`, `./src` and `src/` mean the same. Never the host's root. */
+  readonly from: string;
+  /** In the build context, by the same rule. */
+  readonly to: string;
+}
+
+export type ExecutablePolicy = "static" | "any";
+
+export type Output =
+  | { readonly type: "oci-layout"; readonly path: string; readonly tag?: string }
+  | { readonly type: "oci-archive"; readonly path: string; readonly tag?: string }
+  | { readonly type: "docker-archive"; readonly path: string; readonly tag?: string };
+
+/** What {@link buildImage} takes. Every field is optional; an unknown one is an error. */
+export interface BuildOptions {
+  /**
+   * The build context: a directory of the host, or a tree of one's own (`memoryTree`). Default: the project directory; none
+   * when `files` are given, so that the context is just what they map.
+   */
+  readonly context?: string | SourceTree;
+  /** The directory that `files[].from` and `dockerfile` start at. Default: the context's directory, else the working directory. */
+  readonly project?: string;
+  /**
+   * A path in the context or the project, a path of the host, or the text itself. Default: `Dockerfile`; when `image` is given, one
+   * is made from it.
+   */
+  readonly dockerfile?:
+    | string
+    | { readonly path: string }
+    | { readonly text: string; readonly file?: string };
+  /** The base of an image without a Dockerfile: every mapping is copied to its `to`, seen from the root. */
+  readonly image?: string;
+  readonly files?: readonly FileMapping[];
+  /**
+   * A text is put into the image's environment as `ENTRYPOINT`, for a Dockerfile that says `ENTRYPOINT $ENTRYPOINT`; `override`
+   * replaces the image's entrypoint itself, a string being split as a shell would.
+   */
+  readonly entrypoint?: string | { readonly override: string | readonly string[] };
+  readonly buildArgs?: Readonly<Record<string, string>>;
+  readonly labels?: Readonly<Record<string, string>>;
+  /** A stage's name. Default: the last stage. */
+  readonly target?: string;
+  /** Names that FROM and `COPY --from` may use: `oci-layout:///directory[:tag]`. */
+  readonly namedContexts?: Readonly<Record<string, string>>;
+  /** One platform for now. Default: `linux/amd64`, whatever the host is. */
+  readonly platforms?: readonly string[];
+  /**
+   * `static` (default): every ELF executable that the build adds must be statically linked and be for the platform. `any`: not
+   * looked at.
+   */
+  readonly executables?: ExecutablePolicy;
+  /** References that the image gets. */
+  readonly tags?: readonly string[];
+  /** Sends the image to the registry of each of `tags`. Default: no. */
+  readonly push?: boolean;
+  readonly outputs?: readonly Output[];
+  /**
+   * `epoch` (default): times in new layers, history and configuration are the epoch's. `preserve`: files keep the time they have
+   * in the context.
+   */
+  readonly timestamps?: "epoch" | "preserve";
+  /** Seconds since 1970. Default: 0; a build argument `SOURCE_DATE_EPOCH` comes first. */
+  readonly sourceDateEpoch?: number;
+  /** Where layers and header indexes are kept. Default: `undocked` in the user's cache directory. `false`: nothing is kept. */
+  readonly cache?: string | false;
+  /** Credentials, certificates, insecure registries; or a client to share between builds. */
+  readonly registry?: RegistryClientOptions | RegistryClient;
+  readonly signal?: AbortSignal;
+  readonly onEvent?: (event: BuildEvent) => void;
+}
+
+const texts = z.record(z.string(), z.string());
+const outputSchema = z.strictObject({
+  type: z.enum(["oci-layout", "oci-archive", "docker-archive"]),
+  path: z.string().min(1),
+  tag: z.string().exactOptional(),
+});
+
+const schema: z.ZodType<BuildOptions> = z.strictObject({
+  context: z
+    .union([z.string().min(1), z.custom<SourceTree>(isSourceTree)], "a directory's path or a source tree")
+    .exactOptional(),
+  project: z.string().min(1).exactOptional(),
+  dockerfile: z
+    .union(
+      [
+        z.string().min(1),
+        z.strictObject({ path: z.string().min(1) }),
+        z.strictObject({ text: z.string(), file: z.string().exactOptional() }),
+      ],
+      "a path, { path } or { text, file }",
+    )
+    .exactOptional(),
+  image: z.string().min(1).exactOptional(),
+  files: z.array(z.strictObject({ from: z.string().min(1), to: z.string().min(1) })).exactOptional(),
+  entrypoint: z
+    .union(
+      [z.string(), z.strictObject({ override: z.union([z.string(), z.array(z.string())]) })],
+      "a text or { override }",
+    )
+    .exactOptional(),
+  buildArgs: texts.exactOptional(),
+  labels: texts.exactOptional(),
+  target: z.string().min(1).exactOptional(),
+  namedContexts: texts.exactOptional(),
+  platforms: z.array(z.string()).length(1, "one platform; several come later").exactOptional(),
+  executables: z.enum(["static", "any"]).exactOptional(),
+  tags: z.array(z.string()).exactOptional(),
+  push: z.boolean().exactOptional(),
+  outputs: z.array(outputSchema).exactOptional(),
+  timestamps: z.enum(["epoch", "preserve"]).exactOptional(),
+  sourceDateEpoch: z.int().nonnegative().exactOptional(),
+  cache: z.union([z.string().min(1), z.literal(false)], "a directory's path or false").exactOptional(),
+  registry: z
+    .custom<RegistryClientOptions | RegistryClient>((value) => typeof value === "object")
+    .exactOptional(),
+  signal: z.instanceof(AbortSignal).exactOptional(),
+  onEvent: z
+    .custom<(event: BuildEvent) => void>((value) => typeof value === "function", "a function")
+    .exactOptional(),
+});
+
+/**
+ * Checks options and tells all their faults at once.
+ *
+ * @throws {OptionsError} `OPTIONS_INVALID`
+ */
+export function checkOptions(options: BuildOptions): BuildOptions {
+  const result = schema.safeParse(options);
+  const messages = result.success ? contradictions(result.data) : result.error.issues.flatMap(describe);
+  const [first] = messages;
+  if (first === undefined) return options;
+  const diagnostics = messages.map((message): Diagnostic => ({
+    code: "OPTIONS_INVALID",
+    severity: "error",
+    message,
+  }));
+  throw new OptionsError("OPTIONS_INVALID", first, { diagnostics });
+}
+
+function describe(issue: z.core.$ZodIssue): string[] {
+  const place = issue.path
+    .map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`))
+    .join("");
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((key) => `${`${place}.${key}`.slice(1)} is not an option of buildImage().`);
+  }
+  return [`${place.slice(1) || "The options"}: ${issue.message}.`];
+}
+
+function contradictions(options: BuildOptions): string[] {
+  const found: string[] = [];
+  if (options.push === true && (options.tags ?? []).length === 0)
+    found.push("push needs a tag to push to: tags is empty.");
+  if (options.image !== undefined && options.dockerfile !== undefined) {
+    found.push("image and dockerfile exclude each other: a Dockerfile names its base itself.");
+  }
+  return found;
+}
+
+/** The platform asked for, `linux/amd64` by default. */
+export function requestedPlatform(options: BuildOptions): Platform {
+  const [text] = options.platforms ?? [];
+  return text === undefined ? defaultPlatform : parsePlatform(text);
+}
