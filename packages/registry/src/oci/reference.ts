@@ -137,13 +137,10 @@ export function formatReference(reference: Reference): string {
 
 /** As docker shows it: without `docker.io/` and `library/`. */
 export function familiarReference(reference: Reference): string {
-  const { registry, repository } = reference;
   const text = formatReference(reference);
-  if (registry !== "docker.io") return text;
-  const short = text.slice("docker.io/".length);
-  const official = /^library\/([^/]+)$/.exec(repository)?.[1];
-  // A name that would be read as something else keeps its prefix.
-  return official === undefined || BARE_IDENTIFIER.test(official) ? short : short.slice("library/".length);
+  if (reference.registry !== "docker.io") return text;
+  const official = /^library\/[^/]+$/.test(reference.repository);
+  return text.slice((official ? "docker.io/library/" : "docker.io/").length);
 }
 
 /** What to ask the registry for: the digest, else the tag, else `latest`. */
