@@ -1,1 +1,3 @@
-export {};
+export * from "./header.ts";
+export { readTar, type TarLimits } from "./read.ts";
+export { writeTar } from "./write.ts";

@@ -1,0 +1,58 @@
+/** What a path of a tree can be. */
+export type NodeKind =
+  | "file"
+  | "directory"
+  | "symlink"
+  | "character-device"
+  | "block-device"
+  | "fifo"
+  | "socket";
+
+/** A path's own attributes; of a symlink, the link's. */
+export interface SourceNode {
+  readonly kind: NodeKind;
+  /** Permission bits with setuid, setgid and sticky. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Whole seconds since 1970. */
+  readonly mtime: number;
+  /** Bytes; 0 for all but files. */
+  readonly size: number;
+  /** Of symlinks, as written. */
+  readonly linkTarget?: string;
+  /** The same for all names of one file that has several names in this tree; absent for a file with one name. */
+  readonly linkGroup?: string;
+  /** Of devices. */
+  readonly deviceMajor?: number;
+  readonly deviceMinor?: number;
+  /** Extended attributes by their full name. */
+  readonly xattrs?: Readonly<Record<string, Uint8Array>>;
+}
+
+/** The bytes of a file, read when they are needed and again when they are needed again. */
+export interface FileContent {
+  /** Bytes. */
+  readonly size: number;
+  /** All bytes from the start, in pieces of any length. */
+  stream(): AsyncIterable<Uint8Array>;
+  /**
+   * Up to `length` bytes from `position`; fewer only at the file's end. Absent where the bytes lie in a compressed layer.
+   */
+  readAt?(position: number, length: number): Uint8Array;
+}
+
+/**
+ * A tree of files that can only be read: the build context, a stage's root file system, an image.
+ *
+ * Paths are absolute in the tree, `/`-separated and clean: `/`, `/a/b`; no `.`, `..`, `//` or trailing `/`. Look-ups
+ * never follow a symlink, neither as last component nor on the way: below a symlink there is nothing.
+ */
+export interface SourceTree {
+  /** `undefined`: there is nothing at this path. */
+  lstat(path: string): SourceNode | undefined;
+  /** Names in a directory, sorted by their UTF-8 bytes; empty for anything else. */
+  list(path: string): readonly string[];
+  /** Of a file; throws for anything else. */
+  open(path: string): FileContent;
+}
