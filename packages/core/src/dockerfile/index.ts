@@ -1,1 +1,2 @@
-export {};
+export type * from "./ast.ts";
+export type { CheckOptions } from "./check-options.ts";
