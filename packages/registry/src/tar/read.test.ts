@@ -1,0 +1,271 @@
+import { describe, expect, test } from "vitest";
+import { UndockedError } from "../errors.ts";
+import { readAll } from "../store/verify.ts";
+import type { TarHeader } from "./header.ts";
+import { readTar, type TarLimits } from "./read.ts";
+import { writeTar } from "./write.ts";
+
+interface RawFields {
+  name?: string;
+  mode?: string;
+  uid?: string | Uint8Array;
+  size?: number | string | Uint8Array;
+  type?: string;
+  link?: string;
+  magic?: string;
+  prefix?: string;
+  checksum?: string;
+}
+
+/** A header block as no honest writer makes it. */
+function block(fields: RawFields): Buffer {
+  const bytes = Buffer.alloc(512);
+  bytes.write(fields.name ?? "f", 0);
+  bytes.write(fields.mode ?? "0000644\0", 100);
+  put(bytes, fields.uid ?? "0000000\0", 108);
+  bytes.write("0000000\0", 116);
+  const size = fields.size ?? 0;
+  put(bytes, typeof size === "number" ? size.toString(8).padStart(11, "0") + "\0" : size, 124);
+  bytes.write("00000000000\0", 136);
+  bytes.write(fields.type ?? "0", 156);
+  bytes.write(fields.link ?? "", 157);
+  bytes.write(fields.magic ?? "ustar\u000000", 257);
+  bytes.write(fields.prefix ?? "", 345);
+  bytes.fill(" ", 148, 156);
+  const sum = bytes.reduce((total, byte) => total + byte, 0);
+  bytes.write(fields.checksum ?? sum.toString(8).padStart(6, "0") + "\0 ", 148);
+  return bytes;
+}
+
+function put(bytes: Buffer, value: string | Uint8Array, at: number): void {
+  if (typeof value === "string") bytes.write(value, at);
+  else bytes.set(value, at);
+}
+
+function padded(text: string): Buffer {
+  const bytes = Buffer.from(text);
+  return Buffer.concat([bytes, Buffer.alloc(-bytes.length & 511)]);
+}
+
+function meta(type: string, text: string): Buffer {
+  return Buffer.concat([block({ name: "meta", type, size: Buffer.byteLength(text) }), padded(text)]);
+}
+
+function pax(...records: [string, string][]): Buffer {
+  return meta("x", records.map(([key, value]) => record(key, value)).join(""));
+}
+
+function record(key: string, value: string): string {
+  const rest = ` ${key}=${value}\n`;
+  let length = Buffer.byteLength(rest) + 1;
+  while (String(length).length + Buffer.byteLength(rest) !== length) length++;
+  return `${length}${rest}`;
+}
+
+const END = Buffer.alloc(1024);
+
+async function* chunked(bytes: Uint8Array, length = 1000): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.byteLength; at += length) yield bytes.subarray(at, at + length);
+}
+
+async function members(parts: Uint8Array[], limits?: TarLimits): Promise<(TarHeader & { body: string })[]> {
+  const found = [];
+  for await (const { header, body } of readTar(chunked(Buffer.concat(parts)), limits)) {
+    found.push({ ...header, body: Buffer.from(await readAll(body)).toString() });
+  }
+  return found;
+}
+
+describe("reads", () => {
+  test("ustar's prefix, and not GNU's, which holds times", async () => {
+    const [posix, gnu] = await members([
+      block({ name: "b", prefix: "a" }),
+      block({ name: "c", prefix: "123", magic: "ustar  \0" }),
+      END,
+    ]);
+    expect([posix?.path, gnu?.path]).toEqual(["a/b", "c"]);
+  });
+
+  test("GNU long names and link targets", async () => {
+    const long = "n".repeat(300);
+    const [member] = await members([
+      meta("L", `${long}\0`),
+      meta("K", `${long}/t\0`),
+      block({ name: "short", type: "2", link: "x", magic: "ustar  \0" }),
+      END,
+    ]);
+    expect(member).toMatchObject({ path: long, linkTarget: `${long}/t`, kind: "symlink" });
+  });
+
+  test("base-256 numbers", async () => {
+    const uid = Buffer.from([0x80, 0, 0, 0, 0, 0x30, 0, 0]);
+    const [member] = await members([block({ uid }), END]);
+    expect(member?.uid).toBe(0x300000);
+  });
+
+  test("a pax size over a header's size of 0", async () => {
+    const [member, next] = await members([
+      pax(["size", "5"]),
+      block({}),
+      padded("hello"),
+      block({ name: "g" }),
+      END,
+    ]);
+    expect(member?.body).toBe("hello");
+    expect(next?.path).toBe("g");
+  });
+
+  test("times with a fraction, rounded down", async () => {
+    const found = await members([
+      pax(["mtime", "12.999"]),
+      block({}),
+      pax(["mtime", "-1.5"]),
+      block({}),
+      END,
+    ]);
+    expect(found.map(({ mtime }) => mtime)).toEqual([12, -2]);
+  });
+
+  test("extended attributes as bytes", async () => {
+    const [member] = await members([
+      pax(["SCHILY.xattr.security.capability", "\u0001\0\0\u0002"]),
+      block({}),
+      END,
+    ]);
+    expect([...(member?.xattrs?.["security.capability"] ?? [])]).toEqual([1, 0, 0, 2]);
+  });
+
+  test("links and devices that claim a size as members without a body, as runtimes do", async () => {
+    const found = await members([
+      block({ type: "2", size: 1024, link: "t" }),
+      block({ type: "5", name: "d/", size: 9 }),
+      block({ name: "g" }),
+      END,
+    ]);
+    expect(found.map(({ path, size }) => [path, size])).toEqual([
+      ["f", 0],
+      ["d", 0],
+      ["g", 0],
+    ]);
+  });
+
+  test("a pax record for the next member only, and a global one for none", async () => {
+    const found = await members([
+      meta("g", record("path", "global")),
+      pax(["path", "renamed"]),
+      block({}),
+      block({}),
+      END,
+    ]);
+    expect(found.map(({ path }) => path)).toEqual(["renamed", "f"]);
+  });
+
+  test("an archive without end marker, and nothing behind an end marker", async () => {
+    expect(await members([block({})])).toHaveLength(1);
+    expect(await members([block({}), END, Buffer.from("rubbish")])).toHaveLength(1);
+    expect(await members([])).toEqual([]);
+  });
+
+  test("members whose bodies nobody reads", async () => {
+    const paths = [];
+    const bytes = Buffer.concat([block({ size: 3000 }), Buffer.alloc(3072), block({ name: "g" }), END]);
+    for await (const { header } of readTar(chunked(bytes, 7))) paths.push(header.path);
+    expect(paths).toEqual(["f", "g"]);
+  });
+});
+
+describe("refuses", () => {
+  const rows: [string, Uint8Array[], TarLimits?][] = [
+    ["a body that is cut off", [block({ size: 1000 }), Buffer.alloc(500)]],
+    ["a header that is cut off", [block({}).subarray(0, 300)]],
+    ["padding that is cut off", [block({ size: 1 }), Buffer.from("x")]],
+    ["records with no member after them", [pax(["path", "x"]), END]],
+    ["a wrong checksum", [block({ checksum: "0000001\0" }), END]],
+    ["a text file", [Buffer.from("#!/bin/sh\n".repeat(100))]],
+    ["a zero block between members", [block({}), Buffer.alloc(512), block({}), END]],
+    ["a size that is no number", [block({ size: "9zz\0" }), END]],
+    ["a negative size", [block({ size: Buffer.alloc(12, 0xff) }), END]],
+    [
+      "a size beyond 2^53",
+      [block({ size: Buffer.from([0x80, 0, 0, 0, 0xff, 255, 255, 255, 255, 255, 255, 255]) }), END],
+    ],
+    ["a negative owner", [block({ uid: Buffer.alloc(8, 0xff) }), END]],
+    ["a sparse file of GNU's old form", [block({ type: "S" }), END]],
+    ["a sparse file of pax form", [pax(["GNU.sparse.major", "1"]), block({}), END]],
+    ["an unknown type", [block({ type: "V" }), END]],
+    ["a member without a name", [block({ name: "\0" }), END]],
+    ["a pax record with a negative length", [meta("x", "-9 path=abc\n"), block({}), END]],
+    ["a pax record longer than its block", [meta("x", "99 path=abc\n"), block({}), END]],
+    ["a pax record without an equals sign", [meta("x", "9 pathab\n"), block({}), END]],
+    ["a pax record without its newline", [meta("x", "10 path=abc"), block({}), END]],
+    ["a pax record of length 0", [meta("x", "0 a=b\n"), block({}), END]],
+    ["a pax path with a NUL", [pax(["path", "a\0b"]), block({}), END]],
+    ["a pax size that is no number", [pax(["size", "1e3"]), block({}), END]],
+    ["a header record beyond the limit", [block({ type: "x", size: 2 ** 30 }), END]],
+    ["headers without end", Array.from({ length: 40 }, () => pax(["path", "x"]))],
+    ["more members than the limit", Array.from({ length: 11 }, () => block({})), { members: 10 }],
+    ["more bytes than the limit", [block({ size: 10_000 }), Buffer.alloc(10_240), END], { total: 5000 }],
+  ];
+  test.each(rows)("%s", async (_, parts, limits) => {
+    await expect(members(parts, limits)).rejects.toMatchObject({ name: "FormatError", code: "TAR_INVALID" });
+  });
+});
+
+test("mutated tars end in members or a FormatError", async () => {
+  const good = await readAll(
+    writeTar([
+      { header: { path: "d", kind: "directory", mode: 0o755, uid: 0, gid: 0, mtime: 0, size: 0 } },
+      {
+        header: { path: "d/ü", kind: "file", mode: 0o644, uid: 300000, gid: 0, mtime: 0, size: 700 },
+        body: Buffer.alloc(700, 65),
+      },
+      {
+        header: {
+          path: "l",
+          kind: "symlink",
+          mode: 0o777,
+          uid: 0,
+          gid: 0,
+          mtime: 0,
+          size: 0,
+          linkTarget: "d",
+        },
+      },
+    ]),
+  );
+  let seed = 20_261_121;
+  const random = (below: number): number => {
+    seed = (Math.imul(seed, 1_103_515_245) + 12_345) & 0x7fffffff;
+    return seed % below;
+  };
+  let refused = 0;
+  for (let round = 0; round < 3000; round++) {
+    const bytes = Buffer.from(good);
+    for (let change = random(4); change >= 0; change--) {
+      const at = random(bytes.length);
+      bytes[at] = random(256);
+      // Half of them get a checksum that fits again, to come past the first check.
+      if (round % 2 === 0) resum(bytes, at - (at % 512));
+    }
+    const cut = random(5) === 0 ? random(bytes.length) : bytes.length;
+    try {
+      await members([bytes.subarray(0, cut)]);
+    } catch (error) {
+      if (!(error instanceof UndockedError)) throw error;
+      refused++;
+    }
+  }
+  expect(refused).toBeGreaterThan(300);
+});
+
+function resum(bytes: Buffer, at: number): void {
+  const header = bytes.subarray(at, at + 512);
+  header.fill(" ", 148, 156);
+  header.write(
+    header
+      .reduce((total, byte) => total + byte, 0)
+      .toString(8)
+      .padStart(6, "0") + "\0 ",
+    148,
+  );
+}
