@@ -1,0 +1,125 @@
+import { randomUUID } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { link, mkdir, open, readdir, rename, rm, stat, unlink } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { Draft, Storage } from "./storage.ts";
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+/**
+ * Keeps everything in a directory, which may be used again: a file per key below `repositories`, and `drafts` for what is
+ * being received. A blob mounted into a second repository is a hard link, so the disk frees it with its last name.
+ */
+export async function directoryStorage(directory: string): Promise<Storage> {
+  const drafts = join(directory, "drafts");
+  const pathOf = (key: string): string => join(directory, "repositories", ...key.split("/"));
+  await mkdir(drafts, { recursive: true });
+  await removeStale(drafts);
+  return {
+    async open(key) {
+      const path = pathOf(key);
+      const status = await ifPresent(stat(path));
+      if (status === undefined || !status.isFile()) return undefined;
+      const { size } = status;
+      return {
+        size,
+        read: (start = 0, end = size) =>
+          end <= start
+            ? nothing()
+            : createReadStream(path, { start, end: end - 1, highWaterMark: 256 * 1024 }),
+      };
+    },
+    async put(key, bytes) {
+      const draft = await openDraft(join(drafts, randomUUID()), pathOf);
+      try {
+        await draft.append(bytes);
+        await draft.commit(key);
+      } catch (error) {
+        await draft.discard();
+        throw error;
+      }
+    },
+    async link(from, to) {
+      await mkdir(dirname(pathOf(to)), { recursive: true });
+      try {
+        await link(pathOf(from), pathOf(to));
+        return true;
+      } catch (error) {
+        if (hasCode(error, "EEXIST")) return true;
+        if (hasCode(error, "ENOENT")) return false;
+        throw error;
+      }
+    },
+    async remove(key) {
+      return (await ifPresent(unlink(pathOf(key)).then(() => true))) ?? false;
+    },
+    async list(key) {
+      const names = (await ifPresent(readdir(pathOf(key)))) ?? [];
+      return names.sort();
+    },
+    draft: () => openDraft(join(drafts, randomUUID()), pathOf),
+  };
+}
+
+async function openDraft(path: string, pathOf: (key: string) => string): Promise<Draft> {
+  const file = await open(path, "wx");
+  let isOpen = true;
+  const close = async (): Promise<void> => {
+    if (isOpen) {
+      isOpen = false;
+      await file.close();
+    }
+  };
+  return {
+    async append(chunk) {
+      await file.writeFile(chunk);
+    },
+    read: () => createReadStream(path, { highWaterMark: 256 * 1024 }),
+    async commit(key) {
+      await file.sync();
+      await close();
+      const target = pathOf(key);
+      await mkdir(dirname(target), { recursive: true });
+      await rename(path, target);
+      await syncDirectory(dirname(target));
+    },
+    async discard() {
+      await close();
+      await rm(path, { force: true });
+    },
+  };
+}
+
+/** Makes a renamed file's name durable too. */
+async function syncDirectory(path: string): Promise<void> {
+  const handle = await open(path, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Drafts of a server that was killed. Young ones may belong to another server on the same directory. */
+async function removeStale(drafts: string): Promise<void> {
+  const now = Date.now();
+  for (const name of await readdir(drafts)) {
+    const status = await ifPresent(stat(join(drafts, name)));
+    if (status !== undefined && now - status.mtimeMs > DAY_MS) await rm(join(drafts, name), { force: true });
+  }
+}
+
+async function ifPresent<T>(result: Promise<T>): Promise<T | undefined> {
+  try {
+    return await result;
+  } catch (error) {
+    if (hasCode(error, "ENOENT") || hasCode(error, "ENOTDIR")) return undefined;
+    throw error;
+  }
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && "code" in error && error.code === code;
+}
+
+async function* nothing(): AsyncGenerator<Uint8Array, void, void> {}
