@@ -1,0 +1,1 @@
+exports.handler = async () => ({ ok: true, included: require("./sub/b.js") });
