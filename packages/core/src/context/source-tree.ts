@@ -55,4 +55,30 @@ export interface SourceTree {
   list(path: string): readonly string[];
   /** Of a file; throws for anything else. */
   open(path: string): FileContent;
+  /** Told of each path that a COPY takes, by trees that want to know. */
+  taken?(path: string): void;
+  /** What to tell somebody who names a path that is not here. */
+  readonly missingHint?: string;
+}
+
+/** All paths of a tree below `from`, parents before children, in byte order of names; nothing for a path that is no directory. */
+export function* walkTree(
+  tree: SourceTree,
+  from: string,
+): Generator<{ readonly path: string; readonly node: SourceNode }, void, void> {
+  // A stack of its own: a hostile tree may be deeper than the call stack.
+  const ahead = [...children(tree, from)];
+  for (let path = ahead.pop(); path !== undefined; path = ahead.pop()) {
+    const node = tree.lstat(path);
+    if (node === undefined) continue;
+    yield { path, node };
+    if (node.kind === "directory") ahead.push(...children(tree, path));
+  }
+}
+
+function children(tree: SourceTree, directory: string): string[] {
+  return tree
+    .list(directory)
+    .map((name) => (directory === "/" ? `/${name}` : `${directory}/${name}`))
+    .reverse();
 }

@@ -28,10 +28,10 @@ export interface SymlinkEntry extends Attributes {
   readonly linkTarget: string;
 }
 
-/** Another name of a file of the same layer. */
+/** Another name of a file of the same layer, with that file's attributes. */
 export interface HardlinkEntry extends Attributes {
   readonly kind: "hardlink";
-  /** The path of the first name, in the form of `path`. */
+  /** The path of the first name, in the form of `path` and before it in byte order. */
   readonly linkTarget: string;
 }
 

@@ -1,0 +1,89 @@
+import { constants, crc32, deflateRaw } from "node:zlib";
+
+/**
+ * Byte format 1 of a compressed layer: one gzip member whose deflate blocks of {@link BLOCK_SIZE} input bytes know
+ * nothing of each other and end with a sync flush. So several are deflated at once, on libuv's pool, and the bytes do not
+ * depend on how many.
+ *
+ *     1f 8b 08 00 | time 00000000 | extra 00 | system ff | block … | 03 00 | crc32 | length mod 2^32
+ */
+export const BLOCK_SIZE: number = 2 * 1024 * 1024;
+
+/** Where sizes level off: 6 saves 3 % more for 1.6 times the work. */
+const LEVEL = 4;
+
+/** libuv's pool has four threads; more would only hold memory. */
+const AT_ONCE = 4;
+
+/** @param blocks - all of {@link BLOCK_SIZE} bytes but the last */
+export async function* gzipBlocks(blocks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
+  yield Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff);
+  const underWay: Promise<Uint8Array>[] = [];
+  let sum = 0;
+  let length = 0;
+  for await (const block of blocks) {
+    sum = crc32(block, sum);
+    length += block.byteLength;
+    const deflated = isIncompressible(block) ? Promise.resolve(storedBlock(block)) : deflatedBlock(block);
+    // Awaited in its turn; until then a failure must not count as unhandled.
+    deflated.catch(() => {});
+    underWay.push(deflated);
+    const first = underWay.length < AT_ONCE ? undefined : underWay.shift();
+    if (first !== undefined) yield await first;
+  }
+  for (const deflated of underWay) yield await deflated;
+  const end = Buffer.alloc(10);
+  end.writeUInt16LE(0x0003, 0);
+  end.writeUInt32LE(sum, 2);
+  end.writeUInt32LE(length % 2 ** 32, 6);
+  yield end;
+}
+
+function deflatedBlock(block: Uint8Array): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    const options = { level: LEVEL, finishFlush: constants.Z_SYNC_FLUSH, chunkSize: 512 * 1024 };
+    deflateRaw(block, options, (error, deflated) => {
+      if (error === null) resolve(deflated);
+      else reject(error);
+    });
+  });
+}
+
+const WINDOWS = 4;
+const WINDOW = 4096;
+
+/**
+ * Whether four samples of the block have bytes as evenly spread as random ones: deflating it would cost fifteen times
+ * the work and gain nothing. By whole numbers only, so that every machine decides alike: for `n` bytes the sum of the
+ * squared counts is n²/256 when even, and 9/8 of that is as far as compressed media get.
+ */
+function isIncompressible(block: Uint8Array): boolean {
+  if (block.byteLength < WINDOWS * WINDOW) return false;
+  const counts = new Uint32Array(256);
+  const step = Math.floor((block.byteLength - WINDOW) / (WINDOWS - 1));
+  for (let window = 0; window < WINDOWS; window++) {
+    for (const byte of block.subarray(window * step, window * step + WINDOW))
+      counts[byte] = (counts[byte] ?? 0) + 1;
+  }
+  const n = WINDOWS * WINDOW;
+  const squares = counts.reduce((sum, count) => sum + count * count, 0);
+  return squares * 256 * 8 <= 9 * n * n;
+}
+
+const MOST_STORED = 0xffff;
+
+/** RFC 1951, 3.2.4: pieces of at most 65,535 bytes, each after its length and that length's complement. */
+function storedBlock(block: Uint8Array): Uint8Array {
+  const pieces = Math.ceil(block.byteLength / MOST_STORED);
+  const stored = Buffer.allocUnsafe(block.byteLength + 5 * pieces);
+  let to = 0;
+  for (let from = 0; from < block.byteLength; from += MOST_STORED) {
+    const piece = block.subarray(from, from + MOST_STORED);
+    stored[to] = 0;
+    stored.writeUInt16LE(piece.byteLength, to + 1);
+    stored.writeUInt16LE(~piece.byteLength & 0xffff, to + 3);
+    stored.set(piece, to + 5);
+    to += 5 + piece.byteLength;
+  }
+  return stored;
+}
