@@ -1,0 +1,159 @@
+import type { Credential, CredentialSource } from "../auth/credential.ts";
+import { parseReference, type Reference } from "../oci/reference.ts";
+import { authorizer, type Authorizer } from "./authorizer.ts";
+import { findOrigin, tlsOptions, type HostOptions } from "./endpoint.ts";
+import type { RegistryLine } from "./context.ts";
+import type { RegistryEvent } from "./events.ts";
+import { gate, type Gate } from "./gate.ts";
+import type { TlsOptions, Transport } from "./http.ts";
+import { remoteRepository, type RemoteRepository } from "./repository.ts";
+import type { RetryOptions } from "./retry-policy.ts";
+import { fetchToken } from "./token-server.ts";
+import { nodeFetchTransport } from "./transport.ts";
+import type { TimeLimits } from "./watchdog.ts";
+
+export interface RegistryClientOptions {
+  /**
+   * Who we are: by registry host, or asked for each repository when a registry wants to know. Default: what docker and
+   * podman have stored; `"anonymous"`: nobody.
+   */
+  readonly credentials?: CredentialSource | Readonly<Record<string, Credential>> | "anonymous";
+  /** What is special about a host, by `host[:port]`: plain http, its authority, a client certificate. */
+  readonly hosts?: Readonly<Record<string, HostOptions>>;
+  /** Trusted for every host, beside the system's own: PEM. */
+  readonly ca?: string | readonly string[];
+  /** Default: node-fetch, with kept connections. One that is given is not closed. */
+  readonly transport?: Transport;
+  readonly limits?: Partial<TimeLimits>;
+  readonly retry?: RetryOptions;
+  /** Downloads from one host at once, and as many uploads. Default 6. */
+  readonly concurrency?: number;
+  readonly onEvent?: (event: RegistryEvent) => void;
+  /** Milliseconds; for tests. */
+  readonly now?: () => number;
+}
+
+/** Talks to registries. Repositories made by one client share tokens, connections and pauses. */
+export interface RegistryClient extends AsyncDisposable {
+  /**
+   * @param name - `host/path` as docker reads it; a tag or digest in it does not matter here
+   * @throws {FormatError} `REFERENCE_INVALID`
+   */
+  repository(name: string | Reference): RemoteRepository;
+}
+
+const defaultLimits: TimeLimits = { headersMs: 60_000, idleMs: 60_000 };
+
+export function registryClient(options: RegistryClientOptions = {}): RegistryClient {
+  const transport = options.transport ?? nodeFetchTransport();
+  const lines = new Map<string, Promise<RegistryLine>>();
+  const shared = sharedOf(options, transport);
+  return {
+    repository(name) {
+      const { registry, repository } = typeof name === "string" ? parseReference(name) : name;
+      const line = (): Promise<RegistryLine> => {
+        const known = lines.get(registry);
+        if (known !== undefined) return known;
+        const made = openLine(registry, shared);
+        lines.set(registry, made);
+        made.catch(() => lines.delete(registry));
+        return made;
+      };
+      return remoteRepository({ registry, repository }, line);
+    },
+    async [Symbol.asyncDispose]() {
+      if (options.transport === undefined) transport.close?.();
+    },
+  };
+}
+
+interface Shared {
+  readonly transport: Transport;
+  readonly hostOptions: (host: string) => HostOptions;
+  readonly credentials: CredentialSource;
+  readonly gates: Map<string, Gate>;
+  readonly options: RegistryClientOptions;
+  readonly limits: TimeLimits;
+  readonly onEvent: (event: RegistryEvent) => void;
+}
+
+function sharedOf(options: RegistryClientOptions, transport: Transport): Shared {
+  const { hosts = {}, ca } = options;
+  return {
+    transport,
+    options,
+    hostOptions: (host) => ({ ...(ca === undefined ? {} : { ca }), ...hosts[host] }),
+    credentials: credentialSource(options.credentials),
+    gates: new Map(),
+    limits: { ...defaultLimits, ...options.limits },
+    onEvent: options.onEvent ?? (() => undefined),
+  };
+}
+
+function credentialSource(given: RegistryClientOptions["credentials"]): CredentialSource {
+  if (given === undefined || given === "anonymous") return async () => undefined;
+  if (typeof given === "function") return given;
+  return async ({ registry }) => (Object.hasOwn(given, registry) ? given[registry] : undefined);
+}
+
+async function openLine(registry: string, shared: Shared): Promise<RegistryLine> {
+  const { transport, limits, options, onEvent } = shared;
+  const { retry = {}, now = Date.now } = options;
+  const own = shared.hostOptions(registry);
+  const origin = await findOrigin(registry, own, transport, limits);
+  const tlsOf = (url: string): TlsOptions | undefined => {
+    if (!url.startsWith("https:")) return undefined;
+    // Client certificates and a check that is turned off are for the host that was named, and for no other.
+    return tlsOptions(new URL(url).origin === origin ? own : shared.hostOptions(new URL(url).host));
+  };
+  const server = { transport, tlsOf, limits, retry, now };
+  const authorizerFor = (name: string, credentials: CredentialSource): Authorizer =>
+    authorizer({
+      registry: name,
+      credentials,
+      fetchToken: (realm, service, scopes, credential) =>
+        fetchToken(server, realm, service, scopes, credential),
+      onEvent,
+      now,
+    });
+  const strangers = new Map<string, Authorizer>();
+  const told = new Set<string>();
+  return {
+    origin,
+    credentials: shared.credentials,
+    transport,
+    limits,
+    retry,
+    now,
+    onEvent,
+    tlsOf,
+    authorizer: authorizerFor(registry, shared.credentials),
+    strangerAt(other) {
+      const known = strangers.get(other) ?? authorizerFor(new URL(other).host, async () => undefined);
+      strangers.set(other, known);
+      return known;
+    },
+    gateOf: (url, method) => gateOf(shared, url, method),
+    pause(url, ms) {
+      for (const method of ["GET", "PUT"]) gateOf(shared, url, method).pause(ms);
+    },
+    warn(message) {
+      if (told.has(message) || told.size >= WARNING_LIMIT) return;
+      told.add(message);
+      onEvent({ kind: "warning", registry, message });
+    },
+  };
+}
+
+const WARNING_LIMIT = 100;
+
+/** Reading and writing wait apart: an upload that reads from the same host would wait for itself. */
+function gateOf(shared: Shared, url: string, method: string): Gate {
+  const writes = method === "PUT" || method === "POST" || method === "PATCH";
+  const key = `${new URL(url).host} ${writes ? "write" : "read"}`;
+  const known = shared.gates.get(key);
+  if (known !== undefined) return known;
+  const made = gate(shared.options.concurrency ?? 6);
+  shared.gates.set(key, made);
+  return made;
+}

@@ -1,0 +1,43 @@
+import { apiHost } from "../oci/reference.ts";
+import { isLoopback } from "./address.ts";
+import { drain, type TlsOptions, type Transport } from "./http.ts";
+import { errorCodeOf } from "./network-failure.ts";
+import { watched, type TimeLimits } from "./watchdog.ts";
+
+/** What is special about one host. */
+export interface HostOptions extends TlsOptions {
+  /** Speak http to it. Default: only to this machine, and only if it does not speak TLS. */
+  readonly plainHttp?: boolean;
+}
+
+/**
+ * Finds the origin of a registry's API.
+ *
+ * Plain http is for hosts that were named, and for this machine. A loopback host is asked by TLS first, without anything
+ * secret; only if it does not speak it, or nobody listens at 443, it is plain http. A certificate that is not trusted
+ * stays an error.
+ */
+export async function findOrigin(
+  registry: string,
+  host: HostOptions,
+  transport: Transport,
+  limits: TimeLimits,
+): Promise<string> {
+  const name = apiHost(registry);
+  if (host.plainHttp === true) return `http://${name}`;
+  if (host.plainHttp === false || !isLoopback(name)) return `https://${name}`;
+  try {
+    const request = { method: "GET", url: `https://${name}/v2/`, headers: {}, tls: tlsOptions(host) };
+    await drain(await watched(transport, request, limits));
+    return `https://${name}`;
+  } catch (error) {
+    const code = errorCodeOf(error) ?? "";
+    const noTls = code === "EPROTO" || code.startsWith("ERR_SSL") || code === "ECONNRESET";
+    return noTls || code === "ECONNREFUSED" ? `http://${name}` : `https://${name}`;
+  }
+}
+
+export function tlsOptions(host: HostOptions): TlsOptions {
+  const { plainHttp: _, ...tls } = host;
+  return tls;
+}

@@ -1,0 +1,35 @@
+/** What the client does, for progress and logs. URLs are redacted; there is no secret in any of them. */
+export type RegistryEvent = RequestEvent | RetryEvent | TokenEvent | WarningEvent;
+
+export interface RequestEvent {
+  readonly kind: "request";
+  readonly method: string;
+  readonly url: string;
+  readonly status: number;
+}
+
+export interface RetryEvent {
+  readonly kind: "retry";
+  readonly method: string;
+  readonly url: string;
+  readonly waitMs: number;
+  /** 1 for the first repetition. */
+  readonly attempt: number;
+  readonly reason: string;
+}
+
+export interface TokenEvent {
+  readonly kind: "token";
+  readonly registry: string;
+  /** Redacted. */
+  readonly realm: string;
+  readonly scopes: readonly string[];
+  readonly anonymous: boolean;
+}
+
+/** Something the user should know and the work goes on without. Each text is told once. */
+export interface WarningEvent {
+  readonly kind: "warning";
+  readonly registry: string;
+  readonly message: string;
+}

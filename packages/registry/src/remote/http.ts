@@ -1,0 +1,62 @@
+/** How a server is reached by TLS. Certificates and keys are PEM. */
+export interface TlsOptions {
+  /** Trusted beside the system's own. */
+  readonly ca?: string | readonly string[];
+  /** The client's certificate and its key. */
+  readonly cert?: string;
+  readonly key?: string;
+  /** Takes any certificate. Default `false`. */
+  readonly insecure?: boolean;
+}
+
+export interface HttpRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array | AsyncIterable<Uint8Array>;
+  readonly tls?: TlsOptions;
+  readonly signal?: AbortSignal;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  /** Repeated headers are joined with `, `. */
+  readonly headers: { get(name: string): string | null };
+  /** As it came over the wire. Read it or cancel it: it holds a connection. */
+  readonly body: AsyncIterable<Uint8Array>;
+  /** Drops what has not been read. */
+  cancel(): void;
+}
+
+/**
+ * One HTTP exchange. Never follows a redirect, never decodes a body, never tries again; rejects only if there is no
+ * response. All that is on this side of it, so that it holds for every transport.
+ */
+export interface Transport {
+  (request: HttpRequest): Promise<HttpResponse>;
+  /** Closes idle connections. */
+  close?(): void;
+}
+
+/** All of a small body; stops reading beyond `limit`, and then says so by `undefined`. */
+export async function readBody(response: HttpResponse, limit: number): Promise<Uint8Array | undefined> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of response.body) {
+      size += chunk.byteLength;
+      if (size > limit) return undefined;
+      chunks.push(chunk);
+    }
+    return Buffer.concat(chunks);
+  } finally {
+    response.cancel();
+  }
+}
+
+const DRAIN_LIMIT = 64 * 1024;
+
+/** Reads away what little there is, so that the connection can be used again. */
+export async function drain(response: HttpResponse): Promise<void> {
+  await readBody(response, DRAIN_LIMIT).catch(() => undefined);
+}

@@ -1,0 +1,86 @@
+import { repositoryScope } from "../auth/scope.ts";
+import type { Descriptor } from "../oci/descriptor.ts";
+import { isIndexType, isManifestType } from "../oci/media-type.ts";
+import type { BlobSink, BlobSource, CallOptions, Mounter, Resolver, Tagger } from "../store/store.ts";
+import { verified } from "../store/verify.ts";
+import { blobExists, readBlob } from "./blob.ts";
+import type { RegistryLine, RepositoryContext, RepositoryName } from "./context.ts";
+import {
+  fetchManifest,
+  manifestExists,
+  pushManifest,
+  resolveManifest,
+  tagManifest,
+  type FetchedManifest,
+} from "./manifest.ts";
+import { mountBlob } from "./mount.ts";
+import { pushBlob } from "./upload.ts";
+
+/** One repository of a registry. Manifests and blobs go the same way; the media type tells them apart. */
+export interface RemoteRepository extends BlobSource, BlobSink, Resolver, Tagger, Mounter {
+  readonly reference: RepositoryName;
+  /**
+   * A manifest or an index by tag or digest: as it came, hashed here, and parsed.
+   *
+   * @throws {RegistryError} `MANIFEST_UNKNOWN`, `NAME_UNKNOWN`, and what any request can throw
+   * @throws {ContentError} `DIGEST_MISMATCH` where it is not what its digest says
+   * @throws {FormatError} `MANIFEST_INVALID`
+   */
+  fetchManifest(reference: string, options?: CallOptions): Promise<FetchedManifest>;
+}
+
+export function remoteRepository(name: RepositoryName, line: () => Promise<RegistryLine>): RemoteRepository {
+  const { registry, repository } = name;
+  const open = async (): Promise<RepositoryContext> => {
+    const opened = await line();
+    return {
+      registry,
+      repository,
+      line: opened,
+      base: `${opened.origin}/v2/${repository}`,
+      pull: [repositoryScope(repository, "pull")],
+      push: [repositoryScope(repository, "pull", "push")],
+    };
+  };
+  return {
+    reference: { registry, repository },
+    async *fetch(target, options = {}) {
+      options.signal?.throwIfAborted();
+      const context = await open();
+      if (isManifest(target)) {
+        const { bytes } = await fetchManifest(context, target.digest, options, target);
+        if (bytes.byteLength > 0) yield bytes;
+      } else {
+        yield* verified(target, readBlob(context, target, options));
+      }
+    },
+    async exists(target, options = {}) {
+      const context = await open();
+      return isManifest(target)
+        ? await manifestExists(context, target.digest, options)
+        : await blobExists(context, target, options);
+    },
+    async push(expected, content, options = {}) {
+      options.signal?.throwIfAborted();
+      const context = await open();
+      if (isManifest(expected)) await pushManifest(context, expected, content, options);
+      else await pushBlob(context, expected, content, options);
+    },
+    async resolve(reference, options = {}) {
+      return await resolveManifest(await open(), reference, options);
+    },
+    async tag(target, reference, options = {}) {
+      await tagManifest(await open(), target, reference, options);
+    },
+    async mount(target, from, options = {}) {
+      return await mountBlob(await open(), target, from, options);
+    },
+    async fetchManifest(reference, options = {}) {
+      return await fetchManifest(await open(), reference, options);
+    },
+  };
+}
+
+function isManifest(target: Descriptor): boolean {
+  return isManifestType(target.mediaType) || isIndexType(target.mediaType);
+}

@@ -1,0 +1,147 @@
+import type { Credential } from "../auth/credential.ts";
+import { secretsOf } from "../auth/credential.ts";
+import {
+  mayTryNext,
+  planTokenRequests,
+  readToken,
+  tokenAnswerLimit,
+  type Token,
+  type TokenRequest,
+} from "../auth/token.ts";
+import { failureOf } from "./failure.ts";
+import { pauseFor } from "./gate.ts";
+import { readBody, type HttpResponse, type TlsOptions, type Transport } from "./http.ts";
+import { describeRefusal } from "./location.ts";
+import { networkFailure } from "./network-failure.ts";
+import { isRedirect, planRedirect } from "./redirect.ts";
+import { RegistryError } from "./registry-error.ts";
+import { adviceForStatus, backoffMs, parseRetryAfter, type RetryOptions } from "./retry-policy.ts";
+import { watched, type TimeLimits } from "./watchdog.ts";
+
+export interface TokenServerOptions {
+  readonly transport: Transport;
+  readonly tlsOf: (url: string) => TlsOptions | undefined;
+  readonly limits: TimeLimits;
+  readonly retry: RetryOptions;
+  readonly now: () => number;
+}
+
+/** Gets a token. The realm has been judged; a failed request is never remembered. */
+export async function fetchToken(
+  options: TokenServerOptions,
+  realm: string,
+  service: string | undefined,
+  scopes: readonly string[],
+  credential: Credential | undefined,
+): Promise<Token> {
+  const secrets = secretsOf(credential);
+  const requests = planTokenRequests({
+    realm,
+    scopes,
+    ...(service === undefined ? {} : { service }),
+    ...(credential === undefined ? {} : { credential }),
+  });
+  for (const [index, request] of requests.entries()) {
+    const response = await send(options, request);
+    if (response.status === 200) return await tokenOf(response, request);
+    const isLast = index === requests.length - 1;
+    if (isLast || !mayTryNext(response.status, credential)) {
+      throw await failureOf(response, request, "token", secrets);
+    }
+    response.cancel();
+  }
+  throw new RegistryError("TOKEN_INVALID", "The token server was not asked.", { url: realm });
+}
+
+async function tokenOf(response: HttpResponse, request: TokenRequest): Promise<Token> {
+  const bytes = await readBody(response, tokenAnswerLimit);
+  const token = bytes === undefined ? "large" : readToken(bytes);
+  if (typeof token === "object") return token;
+  const { host } = new URL(request.url);
+  throw new RegistryError("TOKEN_INVALID", describe(token, host), {
+    method: request.method,
+    url: request.url,
+    status: response.status,
+    hint: "A proxy or a login page may stand between here and the token server.",
+  });
+}
+
+function describe(fault: "large" | "malformed" | "none", host: string): string {
+  switch (fault) {
+    case "large":
+      return `The token server ${host} answers with more than ${tokenAnswerLimit} bytes.`;
+    case "malformed":
+      return `The answer of the token server ${host} is not one.`;
+    case "none":
+      return `The answer of the token server ${host} has no token in it.`;
+  }
+}
+
+async function send(options: TokenServerOptions, request: TokenRequest): Promise<HttpResponse> {
+  const { retries = 5 } = options.retry;
+  for (let attempt = 0; ; attempt += 1) {
+    const isLast = attempt >= retries;
+    let wait: number;
+    try {
+      const answer = await follow(options, request);
+      if (isLast || adviceForStatus(answer.status) !== "again") return answer;
+      answer.cancel();
+      wait =
+        parseRetryAfter(answer.headers.get("retry-after"), options.now()) ??
+        backoffMs(attempt, options.retry);
+    } catch (error) {
+      if (error instanceof RegistryError && error.code === "REDIRECT_REFUSED") throw error;
+      const { failure, repeatable } = networkFailure(error, request);
+      if (isLast || !repeatable) throw failure;
+      wait = backoffMs(attempt, options.retry);
+    }
+    await pauseFor(wait, undefined);
+  }
+}
+
+/** A redirected question loses its login on another origin; one that holds a secret in its body is not sent on at all. */
+async function follow(options: TokenServerOptions, request: TokenRequest): Promise<HttpResponse> {
+  const visited = [request.url];
+  let url = request.url;
+  let { authorization } = request;
+  for (;;) {
+    const tls = options.tlsOf(url);
+    const response = await watched(
+      options.transport,
+      {
+        method: request.method,
+        url,
+        headers: {
+          Accept: "application/json",
+          ...(authorization === undefined ? {} : { Authorization: authorization }),
+          ...(request.form === undefined ? {} : { "Content-Type": "application/x-www-form-urlencoded" }),
+        },
+        ...(request.form === undefined ? {} : { body: Buffer.from(request.form) }),
+        ...(tls === undefined ? {} : { tls }),
+      },
+      options.limits,
+    );
+    if (!isRedirect(response.status)) return response;
+    response.cancel();
+    const redirect = planRedirect(
+      { method: request.method, url, hasBody: request.form !== undefined },
+      response.status,
+      response.headers.get("location"),
+      visited,
+    );
+    if (redirect.kind === "refused" || request.method === "POST") {
+      const why =
+        redirect.kind === "refused" && redirect.reason !== "loop" && redirect.reason !== "body"
+          ? describeRefusal(redirect.reason)
+          : "is not followed";
+      throw new RegistryError("REDIRECT_REFUSED", `The token server answers with a redirect that ${why}.`, {
+        method: request.method,
+        url,
+        status: response.status,
+      });
+    }
+    if (!redirect.sameOrigin) authorization = undefined;
+    url = redirect.url;
+    visited.push(url);
+  }
+}

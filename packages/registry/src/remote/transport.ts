@@ -1,0 +1,148 @@
+import { Agent as HttpAgent, type ClientRequest } from "node:http";
+import { Agent as HttpsAgent } from "node:https";
+import { Readable } from "node:stream";
+import { rootCertificates } from "node:tls";
+import fetch from "node-fetch";
+import type { HttpRequest, HttpResponse, TlsOptions, Transport } from "./http.ts";
+
+export interface NodeFetchTransportOptions {
+  /** Milliseconds to connect, TLS included. Default 30,000. */
+  readonly connectTimeoutMs?: number;
+}
+
+// Some registries sign their redirects at length; Node's own limit is 16 KiB.
+const MAX_HEADER_SIZE = 64 * 1024;
+const USER_AGENT = "undocked/0";
+
+/**
+ * The default transport, on node-fetch 3.
+ *
+ * What has to be known of node-fetch: it follows redirects with the credentials unless `manual`; it decodes bodies unless
+ * `compress` is off; it closes connections unless given an agent; it never times out, and an agent's `timeout` does
+ * nothing. Its redirected Location is made absolute, the path only: we resolve again. With the built-in fetch of Node 20
+ * to 24 instead, an upload would be in memory as a whole.
+ */
+export function nodeFetchTransport(options: NodeFetchTransportOptions = {}): Transport {
+  const agents = new Map<string, HttpAgent | HttpsAgent>();
+  const agentFor = (url: string, tls: TlsOptions | undefined): HttpAgent | HttpsAgent => {
+    const secure = url.startsWith("https:");
+    const key = secure ? JSON.stringify(["https", tls ?? {}]) : "http";
+    const known = agents.get(key);
+    if (known !== undefined) return known;
+    const agent = secure ? httpsAgent(tls ?? {}, options) : httpAgent(options);
+    agents.set(key, agent);
+    return agent;
+  };
+  const transport: Transport = async (request) => {
+    const stop = new AbortController();
+    const signal =
+      request.signal === undefined ? stop.signal : AbortSignal.any([stop.signal, request.signal]);
+    const body = toBody(request.body);
+    const response = await fetch(request.url, {
+      method: request.method,
+      headers: { "User-Agent": USER_AGENT, "Accept-Encoding": "identity", ...request.headers },
+      redirect: "manual",
+      compress: false,
+      agent: agentFor(request.url, request.tls),
+      signal,
+      ...(body === undefined ? {} : { body }),
+    });
+    return toResponse(response.status, response.headers, response.body, () => {
+      if (body instanceof Readable) body.destroy();
+      stop.abort();
+    });
+  };
+  transport.close = () => {
+    for (const agent of agents.values()) agent.destroy();
+    agents.clear();
+  };
+  return transport;
+}
+
+function toBody(body: HttpRequest["body"]): Readable | Buffer | undefined {
+  if (body === undefined || Buffer.isBuffer(body)) return body;
+  if (body instanceof Uint8Array) return Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  return Readable.from(body, { objectMode: false });
+}
+
+function toResponse(
+  status: number,
+  headers: { get(name: string): string | null },
+  body: NodeJS.ReadableStream | null,
+  stop: () => void,
+): HttpResponse {
+  let ended = false;
+  // A body that nobody reads may still fail; that must not end the process.
+  body?.on("error", () => undefined);
+  return {
+    status,
+    headers,
+    body: (async function* () {
+      try {
+        for await (const chunk of body ?? []) {
+          yield typeof chunk === "string" ? Buffer.from(chunk) : chunk;
+        }
+        ended = true;
+      } finally {
+        if (!ended) stop();
+      }
+    })(),
+    cancel: () => {
+      if (!ended) stop();
+    },
+  };
+}
+
+const agentOptions = {
+  keepAlive: true,
+  keepAliveMsecs: 15_000,
+  maxFreeSockets: 16,
+  scheduling: "lifo",
+} as const;
+
+function httpAgent(options: NodeFetchTransportOptions): HttpAgent {
+  return withLimits(new HttpAgent(agentOptions), options);
+}
+
+function httpsAgent(tls: TlsOptions, options: NodeFetchTransportOptions): HttpsAgent {
+  const { ca, cert, key, insecure } = tls;
+  const agent = new HttpsAgent({
+    ...agentOptions,
+    ...(ca === undefined ? {} : { ca: [...rootCertificates, ...[ca].flat()] }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+    ...(insecure === true ? { rejectUnauthorized: false } : {}),
+  });
+  return withLimits(agent, options);
+}
+
+/** What every ClientRequest calls on its agent, and a limit of the request: both are missing in Node's types. */
+interface AgentInternals {
+  addRequest(request: ClientRequest & { maxHeaderSize?: number }, ...rest: unknown[]): void;
+}
+
+function hasInternals<T extends HttpAgent>(agent: T): agent is T & AgentInternals {
+  return "addRequest" in agent && typeof agent.addRequest === "function";
+}
+
+/** Node's agents have no limit on the time to connect, and node-fetch passes no limit on headers through. */
+function withLimits<T extends HttpAgent>(agent: T, options: NodeFetchTransportOptions): T {
+  const { connectTimeoutMs = 30_000 } = options;
+  if (!hasInternals(agent)) return agent;
+  const addRequest = agent.addRequest.bind(agent);
+  agent.addRequest = (request, ...rest) => {
+    request.maxHeaderSize = MAX_HEADER_SIZE;
+    request.once("socket", (socket) => {
+      if (!socket.connecting) return;
+      const timer = setTimeout(() => {
+        const error: NodeJS.ErrnoException = new Error(`No connection after ${connectTimeoutMs} ms.`);
+        error.code = "ETIMEDOUT";
+        socket.destroy(error);
+      }, connectTimeoutMs);
+      const done = (): void => clearTimeout(timer);
+      socket.once("encrypted" in socket ? "secureConnect" : "connect", done).once("close", done);
+    });
+    addRequest(request, ...rest);
+  };
+  return agent;
+}
