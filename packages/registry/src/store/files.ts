@@ -1,0 +1,83 @@
+import { randomUUID } from "node:crypto";
+import { mkdir, open, rename, rm, type FileHandle } from "node:fs/promises";
+import { dirname } from "node:path";
+
+/** Bytes that are read from a file at once. */
+const READ_SIZE = 256 * 1024;
+
+/** A name for a file that is being written: nobody else's, and beside its target. */
+export function besideName(path: string): string {
+  return `${path}.${randomUUID()}.tmp`;
+}
+
+/**
+ * Writes a file that appears whole or not at all: beside, synced, renamed.
+ *
+ * @param write - gets the open file
+ * @param target - asked for once the file is written, so that it can be named by its content
+ */
+export async function writeWhole(
+  temporary: string,
+  write: (file: FileHandle) => Promise<void>,
+  target: () => string,
+): Promise<void> {
+  const file = await open(temporary, "wx");
+  try {
+    try {
+      await write(file);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await renameInto(temporary, target());
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** Gives a file its name, and makes the name as durable as the file. */
+export async function renameInto(from: string, to: string): Promise<void> {
+  await mkdir(dirname(to), { recursive: true });
+  await rename(from, to);
+  const directory = await open(dirname(to), "r");
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
+
+export async function writeChunks(file: FileHandle, content: AsyncIterable<Uint8Array>): Promise<void> {
+  for await (const chunk of content) await file.writeFile(chunk);
+}
+
+/** Part of an open file, which stays open. */
+export async function* readChunks(
+  file: FileHandle,
+  start: number,
+  end: number,
+): AsyncGenerator<Uint8Array, void, void> {
+  let position = start;
+  while (position < end) {
+    const buffer = Buffer.allocUnsafe(Math.min(READ_SIZE, end - position));
+    const { bytesRead } = await file.read(buffer, 0, buffer.byteLength, position);
+    if (bytesRead === 0) return;
+    position += bytesRead;
+    yield buffer.subarray(0, bytesRead);
+  }
+}
+
+/** `undefined` for a file or directory that is not there. */
+export async function ifPresent<T>(result: Promise<T>): Promise<T | undefined> {
+  try {
+    return await result;
+  } catch (error) {
+    if (hasCode(error, "ENOENT") || hasCode(error, "ENOTDIR")) return undefined;
+    throw error;
+  }
+}
+
+export function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && "code" in error && error.code === code;
+}

@@ -1,0 +1,199 @@
+import { link, mkdir, open, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { ContentError, FormatError } from "../errors.ts";
+import type { Descriptor } from "../oci/descriptor.ts";
+import {
+  digestAlgorithm,
+  digestHex,
+  digestOf,
+  isDigest,
+  parseDigest,
+  tally,
+  type Digest,
+} from "../oci/digest.ts";
+import { encodeJson } from "../oci/json.ts";
+import { manifestSizeLimit, parseManifestDocument, type Index } from "../oci/manifest.ts";
+import { MediaType } from "../oci/media-type.ts";
+import { besideName, hasCode, ifPresent, readChunks, writeChunks, writeWhole } from "./files.ts";
+import { withLock } from "./lock.ts";
+import { abortable, unknownContent } from "./memory.ts";
+import type { LocalStore, Resolver, Tagger } from "./store.ts";
+import { readAll, verified } from "./verify.ts";
+
+/** The annotation that names a root in an index (image-spec, annotations.md). */
+export const refNameAnnotation = "org.opencontainers.image.ref.name";
+
+export interface OciLayout extends LocalStore, Resolver, Tagger {
+  /** The roots that the layout names, in its order. */
+  roots(): Promise<readonly Descriptor[]>;
+}
+
+/**
+ * A directory in the form of the image-spec, image-layout.md. It is made with the first thing that is written; several
+ * processes may write to it at once.
+ *
+ * @throws {FormatError} `LAYOUT_INVALID`, from each call, for a directory that is something else
+ */
+export function ociLayout(directory: string): OciLayout {
+  const blobPath = (digest: Digest): string => {
+    // Digests come from documents of others: nothing else goes into a path.
+    const checked = parseDigest(digest);
+    return join(directory, "blobs", digestAlgorithm(checked), digestHex(checked));
+  };
+  const indexPath = join(directory, "index.json");
+
+  const write = async (
+    content: AsyncIterable<Uint8Array>,
+    target: () => string,
+    signal: AbortSignal | undefined,
+  ): Promise<void> => {
+    await prepare(directory);
+    const temporary = besideName(join(directory, INGEST));
+    await writeWhole(temporary, (file) => writeChunks(file, abortable(content, signal)), target);
+  };
+
+  const exists = async (target: Descriptor): Promise<boolean> => {
+    const status = await ifPresent(stat(blobPath(target.digest)));
+    return status?.isFile() === true && status.size === target.size;
+  };
+
+  return {
+    async *fetch(target, options) {
+      const file = await ifPresent(open(blobPath(target.digest)));
+      if (file === undefined) throw unknownContent(target);
+      try {
+        // One byte more than there should be is enough to see that there are more.
+        yield* verified(target, abortable(readChunks(file, 0, target.size + 1), options?.signal));
+      } finally {
+        await file.close();
+      }
+    },
+    exists,
+    async push(expected, content, options) {
+      if (await exists(expected)) return;
+      await write(verified(expected, content), () => blobPath(expected.digest), options?.signal);
+    },
+    async ingest(mediaType, content, options) {
+      const seen = tally();
+      await write(seen.through(content), () => blobPath(seen.digest()), options?.signal);
+      return { mediaType, digest: seen.digest(), size: seen.size() };
+    },
+    async resolve(reference) {
+      const { manifests } = await readIndex(indexPath);
+      const found = isDigest(reference)
+        ? (manifests.find(({ digest }) => digest === reference) ??
+          (await describe(blobPath(reference), reference)))
+        : manifests.find(({ annotations }) => annotations?.[refNameAnnotation] === reference);
+      if (found !== undefined) return withoutName(found);
+      throw new ContentError(
+        "MANIFEST_UNKNOWN",
+        `${directory} has nothing named ${JSON.stringify(reference)}.`,
+      );
+    },
+    async tag(target, reference, options) {
+      if (!(await exists(target))) throw unknownContent(target);
+      await prepare(directory);
+      await removeStale(directory);
+      await withLock(join(directory, ".index.json.lock"), options?.signal, async (confirm) => {
+        const index = await readIndex(indexPath);
+        const bytes = encodeJson(withRoot(index, target, reference));
+        await writeWhole(
+          besideName(join(directory, INGEST)),
+          async (file) => {
+            await file.writeFile(bytes);
+            await confirm();
+          },
+          () => indexPath,
+        );
+      });
+    },
+    async roots() {
+      return (await readIndex(indexPath)).manifests;
+    },
+  };
+}
+
+const INGEST = ".ingest";
+const emptyIndex: Index = { schemaVersion: 2, mediaType: MediaType.ociIndex, manifests: [] };
+const layoutVersion = encodeJson({ imageLayoutVersion: "1.0.0" });
+
+/** Writes what makes a directory a layout, where it is not one. */
+async function prepare(directory: string): Promise<void> {
+  const marker = join(directory, "oci-layout");
+  const text = await ifPresent(readFile(marker, "utf8"));
+  if (text === undefined) {
+    await mkdir(directory, { recursive: true });
+    await createFile(join(directory, "index.json"), encodeJson(emptyIndex));
+    await createFile(marker, layoutVersion);
+  } else if (!/"imageLayoutVersion"\s*:\s*"1\.\d+\.\d+"/.test(text.slice(0, 4096))) {
+    throw new FormatError("LAYOUT_INVALID", `${marker} is of a version that is not known here.`);
+  }
+}
+
+/** Unlike a rename, a link never replaces what another process wrote meanwhile. */
+async function createFile(path: string, bytes: Uint8Array): Promise<void> {
+  const temporary = besideName(path);
+  try {
+    await writeFile(temporary, bytes, { flag: "wx", flush: true });
+    await link(temporary, path);
+  } catch (error) {
+    if (!hasCode(error, "EEXIST")) throw error;
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+/** Content that a killed process did not finish, a day ago or longer. */
+async function removeStale(directory: string): Promise<void> {
+  const before = Date.now() - 24 * 60 * 60 * 1000;
+  for (const name of await readdir(directory)) {
+    if (!name.startsWith(INGEST)) continue;
+    const status = await ifPresent(stat(join(directory, name)));
+    if (status !== undefined && status.mtimeMs < before) await rm(join(directory, name), { force: true });
+  }
+}
+
+/** An index that is not there has no roots. */
+async function readIndex(path: string): Promise<Index> {
+  const bytes = await ifPresent(readLimited(path));
+  if (bytes === undefined) return emptyIndex;
+  try {
+    const document = parseManifestDocument(bytes, MediaType.ociIndex);
+    if (document.kind === "index") return document.index;
+  } catch (cause) {
+    throw new FormatError("LAYOUT_INVALID", `${path} is not an image index.`, { cause });
+  }
+  throw new FormatError("LAYOUT_INVALID", `${path} is a manifest, not an index.`);
+}
+
+async function readLimited(path: string): Promise<Uint8Array> {
+  const file = await open(path);
+  try {
+    return await readAll(readChunks(file, 0, manifestSizeLimit + 1));
+  } finally {
+    await file.close();
+  }
+}
+
+/** The index with one more name, taken from whoever had it. */
+function withRoot(index: Index, target: Descriptor, reference: string): Index {
+  const others = index.manifests.filter(({ annotations }) => annotations?.[refNameAnnotation] !== reference);
+  const { mediaType, digest, size, ...rest } = target;
+  const annotations = { ...target.annotations, [refNameAnnotation]: reference };
+  return { ...index, manifests: [...others, { mediaType, digest, size, ...rest, annotations }] };
+}
+
+/** As the root is, wherever it is named. */
+function withoutName(descriptor: Descriptor): Descriptor {
+  const { annotations, ...rest } = descriptor;
+  const { [refNameAnnotation]: name, ...others } = annotations ?? {};
+  if (name === undefined) return descriptor;
+  return Object.keys(others).length === 0 ? rest : { ...rest, annotations: others };
+}
+
+/** The descriptor of a manifest that is there without being a root. */
+async function describe(path: string, digest: Digest): Promise<Descriptor | undefined> {
+  const bytes = await ifPresent(readLimited(path));
+  if (bytes === undefined || digestOf(bytes, digestAlgorithm(digest)) !== digest) return undefined;
+  return { mediaType: parseManifestDocument(bytes).mediaType, digest, size: bytes.byteLength };
+}
