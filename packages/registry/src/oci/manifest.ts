@@ -3,6 +3,7 @@ import { FormatError } from "../errors.ts";
 import { parseJson } from "./json.ts";
 import { descriptorSchema, type Descriptor } from "./descriptor.ts";
 import { isIndexType, isManifestType, MediaType } from "./media-type.ts";
+import { repeatedKey } from "./repeated-key.ts";
 
 /** One image, or an artifact in an image's form (image-spec, manifest.md; Docker schema 2). */
 export interface Manifest {
@@ -57,6 +58,10 @@ const indexSchema: z.ZodType<Index> = z.looseObject({ ...common, manifests: z.ar
  */
 export function parseManifestDocument(bytes: Uint8Array, servedType?: string): ManifestDocument {
   const json = parseJson(bytes, manifestSizeLimit, "MANIFEST_INVALID", "The manifest");
+  const twice = repeatedKey(new TextDecoder().decode(bytes));
+  if (twice !== undefined) {
+    throw new FormatError("MANIFEST_INVALID", `The manifest has the key ${JSON.stringify(twice)} twice.`);
+  }
   const fields = z.looseObject({}).safeParse(json).data ?? {};
   const looksLikeIndex = "manifests" in fields;
   if (looksLikeIndex && ("layers" in fields || "config" in fields)) {

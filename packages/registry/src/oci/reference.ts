@@ -1,5 +1,5 @@
 import { FormatError } from "../errors.ts";
-import { digestHex, isDigest, type Digest } from "./digest.ts";
+import { isDigest, type Digest } from "./digest.ts";
 
 /** Where an image lies: a repository of a registry, and what of it. Made by {@link parseReference}. */
 export interface Reference {
@@ -158,7 +158,14 @@ export function isDockerHub(registry: string): boolean {
   return /^(?:docker\.io|index\.docker\.io|registry-1\.docker\.io)$/i.test(registry);
 }
 
-/** The tag under which referrers lie where a registry has no referrers API (distribution-spec, "Referrers Tag Schema"). */
-export function referrersTag(digest: Digest): string {
-  return `${digest.slice(0, digest.indexOf(":"))}-${digestHex(digest)}`.slice(0, 128);
+/**
+ * The tag under which referrers lie where a registry has no referrers API (distribution-spec, "Referrers Tag Schema").
+ *
+ * @param digest - of any algorithm
+ */
+export function referrersTag(digest: string): string {
+  const colon = digest.indexOf(":");
+  const clean = (text: string, limit: number): string =>
+    text.replaceAll(/[^A-Za-z0-9._-]/g, "-").slice(0, limit);
+  return `${clean(digest.slice(0, colon), 32)}-${clean(digest.slice(colon + 1), 64)}`;
 }
