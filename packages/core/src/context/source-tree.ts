@@ -40,6 +40,8 @@ export interface FileContent {
    * Up to `length` bytes from `position`; fewer only at the file's end. Absent where the bytes lie in a compressed layer.
    */
   readAt?(position: number, length: number): Uint8Array;
+  /** Told ahead by whoever will read it: lets many files of one compressed layer be taken out in one pass. */
+  expect?(): void;
 }
 
 /**

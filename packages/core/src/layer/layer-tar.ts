@@ -32,6 +32,7 @@ async function* tarEntries(
   entries: readonly Entry[],
   options: LayerTarOptions,
 ): AsyncGenerator<TarEntry, void, void> {
+  for (const entry of entries) if (entry.kind === "file") entry.content.expect?.();
   let bytes = 0;
   for (const [at, entry] of entries.entries()) {
     const header = headerOf(entry, options.epoch);

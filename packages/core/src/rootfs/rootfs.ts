@@ -1,18 +1,15 @@
+import { bytesContent } from "../context/memory-tree.ts";
+import { baseName, compareBytes, parentPath } from "../context/path.ts";
+import { resolveInside, type Resolved, type ResolveOptions } from "../context/resolve.ts";
 import type { FileContent, SourceNode, SourceTree } from "../context/source-tree.ts";
 import type { Entry } from "../layer/entry.ts";
-import type { LayerIndex } from "./layer-index.ts";
+import { LayerError } from "../layer/layer-error.ts";
+import type { IndexEntry, LayerIndex } from "./layer-index.ts";
 
-/** Where a path leads in a root file system. */
-export interface Resolved {
-  /** The path without links; clean and absolute. Its last components may not exist. */
-  readonly path: string;
-  /** What is there; `undefined`: nothing yet. */
-  readonly node: SourceNode | undefined;
-}
-
-export interface ResolveOptions {
-  /** What to do with a link that is the last component. Default `"follow"`. */
-  readonly last?: "follow" | "keep";
+/** Gives the bytes of a layer's files when somebody wants them. */
+export interface LayerContent {
+  /** @param path - as the layer's index names it */
+  open(path: string, size: number): FileContent;
 }
 
 /**
@@ -21,22 +18,223 @@ export interface ResolveOptions {
  */
 export interface RootFs extends SourceTree {
   /**
-   * Follows links inside the root: absolute targets start at its root, `..` stops there, and a link to something that
-   * does not exist leads to where it would be.
+   * Follows links inside the root, as the kernel would in a chroot; see {@link resolveInside}.
    *
-   * @throws {RootFsError} `SYMLINK_LOOP` after 40 links, `NOT_A_DIRECTORY` when something else stands in the way
+   * @throws {ContextError} `SYMLINK_LOOP`
    */
   resolve(path: string, options?: ResolveOptions): Resolved;
-  /** Lays a base layer over what is there. */
+  /**
+   * A small file's bytes, links followed: one that a step has put there, or one of those whose content an index keeps.
+   * `undefined`: there is none, or its bytes lie in a layer.
+   */
+  read(path: string): Uint8Array | undefined;
+  /** What the index's collector found in the file at this very path. */
+  facts(path: string): unknown;
+  /**
+   * Lays a base layer over what is there, as the runtimes do: whiteouts take from lower layers only, and something that
+   * is no directory in a lower layer gives way to one.
+   *
+   * @throws {LayerError} `LAYER_INVALID` for a hard link to nothing
+   */
   applyIndex(index: LayerIndex, content: LayerContent): void;
   /** Lays a new layer over what is there. */
   applyEntries(entries: Iterable<Entry>): void;
+  /** Puts one thing at a path; a directory over a directory keeps what is in it. Missing parents are 0755, 0:0. */
+  put(path: string, node: SourceNode, content?: FileContent): void;
+  remove(path: string): void;
   /** A copy that changes on its own, as `FROM stage` needs it. */
   clone(): RootFs;
 }
 
-/** Gives the bytes of a layer's files when somebody wants them. */
-export interface LayerContent {
-  /** @param path - as the layer's index names it */
-  open(path: string, size: number): FileContent;
+interface Held {
+  node: SourceNode;
+  /** Of directories. */
+  readonly children?: Map<string, Held>;
+  readonly content?: FileContent;
+  /** Kept by an index. */
+  readonly bytes?: Uint8Array;
+  readonly facts?: unknown;
+  /** Which layer put it there. */
+  readonly layer: number;
+}
+
+const PLAIN_DIRECTORY: SourceNode = { kind: "directory", mode: 0o755, uid: 0, gid: 0, mtime: 0, size: 0 };
+
+/** The root file system of `scratch`. */
+export function emptyRootFs(): RootFs {
+  return rootFsOf({ node: PLAIN_DIRECTORY, children: new Map(), layer: 0 }, 0);
+}
+
+function rootFsOf(top: Held, layersSoFar: number): RootFs {
+  let layer = layersSoFar;
+
+  function find(path: string): Held | undefined {
+    let at: Held | undefined = top;
+    for (const name of path.split("/")) if (name !== "") at = at?.children?.get(name);
+    return at;
+  }
+
+  /** The directory at a path, made so where it is not. */
+  function directoryAt(path: string): Map<string, Held> {
+    let at = top;
+    for (const name of path.split("/")) {
+      if (name === "") continue;
+      let next = at.children?.get(name);
+      if (next?.children === undefined) {
+        next = { node: PLAIN_DIRECTORY, children: new Map(), layer };
+        at.children?.set(name, next);
+      }
+      at = next;
+    }
+    return at.children ?? new Map<string, Held>();
+  }
+
+  function hold(path: string, held: Omit<Held, "layer" | "children">): void {
+    if (path === "/") {
+      if (held.node.kind === "directory") top.node = held.node;
+      return;
+    }
+    const parent = directoryAt(parentPath(path));
+    const children =
+      held.node.kind === "directory"
+        ? (parent.get(baseName(path))?.children ?? new Map<string, Held>())
+        : undefined;
+    parent.set(baseName(path), { ...held, layer, ...(children === undefined ? {} : { children }) });
+  }
+
+  function remove(path: string): void {
+    find(parentPath(path))?.children?.delete(baseName(path));
+  }
+
+  function link(path: string, target: string): void {
+    const held = find(target);
+    if (held === undefined || held.children !== undefined) {
+      throw new LayerError(
+        "LAYER_INVALID",
+        `${path} is a hard link to ${target}, which is not a file of the image.`,
+      );
+    }
+    held.node = { ...held.node, linkGroup: held.node.linkGroup ?? `${layer}:${target}` };
+    hold(path, held);
+  }
+
+  /** Where a member of the current layer goes when the layer itself has put a link on the way. */
+  function placeOf(path: string): string {
+    const parent = parentPath(path);
+    for (let at = parent; at !== "/"; at = parentPath(at)) {
+      const held = find(at);
+      if (held === undefined || held.layer !== layer || held.node.kind !== "symlink") continue;
+      const { path: real } = resolveInside(tree, parent);
+      return real === "/" ? `/${baseName(path)}` : `${real}/${baseName(path)}`;
+    }
+    return path;
+  }
+
+  const tree: RootFs = {
+    lstat: (path) => find(path)?.node,
+    list: (path) => [...(find(path)?.children?.keys() ?? [])].sort(compareBytes),
+    open(path) {
+      const held = find(path);
+      if (held?.content !== undefined) return held.content;
+      throw new LayerError("LAYER_INVALID", `${path} is not a file of the image.`);
+    },
+    resolve: (path, options) => resolveInside(tree, path, options),
+    read(path) {
+      const { path: real, node, obstacle } = resolveInside(tree, path);
+      if (node?.kind !== "file" || obstacle !== undefined) return undefined;
+      const held = find(real);
+      return held?.bytes ?? held?.content?.readAt?.(0, node.size);
+    },
+    facts: (path) => find(path)?.facts,
+    applyIndex(index, content) {
+      layer++;
+      for (const { kind, path } of index.entries) {
+        if (kind === "whiteout") remove(path);
+        if (kind === "opaque") find(path)?.children?.clear();
+      }
+      for (const entry of index.entries) {
+        if (entry.kind === "whiteout" || entry.kind === "opaque") continue;
+        const path = placeOf(entry.path);
+        if (entry.kind === "hardlink") {
+          link(path, placeOf(entry.linkTarget ?? "/"));
+          continue;
+        }
+        const kept = entry.kind === "file" ? index.files[entry.path] : undefined;
+        hold(path, {
+          node: nodeOf(entry, entry.kind),
+          ...(entry.kind === "file" ? { content: contentOf(entry, kept, content) } : {}),
+          ...(kept === undefined ? {} : { bytes: Buffer.from(kept, "base64") }),
+          ...(entry.facts === undefined ? {} : { facts: entry.facts }),
+        });
+      }
+    },
+    applyEntries(entries) {
+      layer++;
+      const all = [...entries].sort((a, b) => compareBytes(a.path, b.path));
+      for (const entry of all) if (entry.kind === "whiteout") removeWhited(entry.path);
+      for (const entry of all) {
+        if (entry.kind === "whiteout") continue;
+        const path = `/${entry.path}`;
+        if (entry.kind === "hardlink") link(path, `/${entry.linkTarget}`);
+        else if (entry.kind === "file")
+          hold(path, { node: nodeOf(entry, entry.kind, entry.content.size), content: entry.content });
+        else hold(path, { node: nodeOf(entry, entry.kind) });
+      }
+    },
+    put(path, node, content) {
+      hold(path, { node, ...(content === undefined ? {} : { content }) });
+    },
+    remove,
+    clone: () => rootFsOf(copyOf(top), layer),
+  };
+
+  function removeWhited(path: string): void {
+    if (baseName(path) === ".wh..opq") find(parentPath(`/${path}`))?.children?.clear();
+    else remove(`/${path}`);
+  }
+
+  return tree;
+}
+
+function copyOf(held: Held): Held {
+  if (held.children === undefined) return { ...held };
+  const children = new Map<string, Held>();
+  for (const [name, child] of held.children) children.set(name, copyOf(child));
+  return { ...held, children };
+}
+
+function contentOf(entry: IndexEntry, kept: string | undefined, content: LayerContent): FileContent {
+  if (kept !== undefined) return bytesContent(Buffer.from(kept, "base64"));
+  if (entry.size === undefined) return bytesContent(new Uint8Array(0));
+  return content.open(entry.path, entry.size);
+}
+
+function nodeOf(
+  entry: Omit<IndexEntry, "path" | "kind" | "xattrs" | "facts"> & {
+    readonly xattrs?: Readonly<Record<string, string | Uint8Array>>;
+  },
+  kind: SourceNode["kind"],
+  size: number = entry.size ?? 0,
+): SourceNode {
+  return {
+    kind,
+    mode: entry.mode ?? 0,
+    uid: entry.uid ?? 0,
+    gid: entry.gid ?? 0,
+    mtime: entry.mtime ?? 0,
+    size,
+    ...(entry.linkTarget === undefined ? {} : { linkTarget: entry.linkTarget }),
+    ...(entry.deviceMajor === undefined ? {} : { deviceMajor: entry.deviceMajor }),
+    ...(entry.deviceMinor === undefined ? {} : { deviceMinor: entry.deviceMinor }),
+    ...(entry.xattrs === undefined ? {} : { xattrs: decoded(entry.xattrs) }),
+  };
+}
+
+function decoded(xattrs: Readonly<Record<string, string | Uint8Array>>): Record<string, Uint8Array> {
+  return Object.fromEntries(
+    Object.entries(xattrs).map(([key, value]) => [
+      key,
+      typeof value === "string" ? Buffer.from(value, "base64") : value,
+    ]),
+  );
 }

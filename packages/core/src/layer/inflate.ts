@@ -1,0 +1,129 @@
+import * as zlib from "node:zlib";
+import { Transform } from "node:stream";
+import type { Compression } from "@undocked/registry";
+import { LayerError } from "./layer-error.ts";
+
+/** How content is compressed, by its first bytes: `undefined` for a kind that is known and not read here. */
+export function compressionOf(start: Uint8Array): Compression | "bzip2" | "xz" {
+  const hex = Buffer.from(start.subarray(0, 6)).toString("hex");
+  if (hex.startsWith("1f8b")) return "gzip";
+  // Frames may follow skippable ones (RFC 8878, 3.1.2).
+  if (hex.startsWith("28b52ffd") || /^5.2a4d18/.test(hex)) return "zstd";
+  if (hex.startsWith("425a68")) return "bzip2";
+  return hex.startsWith("fd377a585a00") ? "xz" : "none";
+}
+
+/**
+ * A layer's or an archive's tar, whatever it is compressed with: its own bytes tell, as for the runtimes, whatever its
+ * media type says. Reads all that it is given, so that a check at its end takes place.
+ *
+ * @throws {LayerError} `COMPRESSION_UNSUPPORTED`, `LAYER_INVALID`
+ */
+export async function* inflated(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
+  const source = chunks[Symbol.asyncIterator]();
+  const rest: AsyncIterable<Uint8Array> = { [Symbol.asyncIterator]: () => source };
+  let start: Uint8Array = new Uint8Array(0);
+  try {
+    while (start.byteLength < 6) {
+      const { done, value } = await source.next();
+      if (done === true) break;
+      start = start.byteLength === 0 ? value : Buffer.concat([start, value]);
+    }
+    const decoder = decoderFor(compressionOf(start));
+    if (decoder !== undefined) return yield* through(decoder, start, rest);
+    if (start.byteLength > 0) yield start;
+    yield* rest;
+  } finally {
+    await source.return?.();
+  }
+}
+
+function decoderFor(compression: ReturnType<typeof compressionOf>): Transform | undefined {
+  switch (compression) {
+    case "none":
+      return undefined;
+    case "gzip":
+      return zlib.createGunzip({ chunkSize: 256 * 1024 });
+    case "zstd": {
+      // Not in the types of Node 20, nor in Node 20.
+      const create: unknown = Reflect.get(zlib, "createZstdDecompress");
+      const decoder: unknown = typeof create === "function" ? create() : undefined;
+      if (decoder instanceof Transform) return decoder;
+      throw new LayerError("COMPRESSION_UNSUPPORTED", `Node ${process.versions.node} does not read zstd.`, {
+        hint: "Run it with Node 22.15 or newer.",
+      });
+    }
+    case "bzip2":
+    case "xz":
+      throw new LayerError(
+        "COMPRESSION_UNSUPPORTED",
+        `Content compressed with ${compression} is not read here.`,
+        {
+          hint: "Compress it with gzip instead, or unpack it before the build and COPY its files.",
+        },
+      );
+  }
+}
+
+/** A thousandfold inflated, what one write gives still fits in memory. */
+const PIECE = 16 * 1024;
+
+/** Written to by hand: a pipe would wait for ever on what follows the compressed content's end. */
+async function* through(
+  decoder: Transform,
+  start: Uint8Array,
+  rest: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, void> {
+  const output: Uint8Array[] = [];
+  let state: "open" | "ended" | Error = "open";
+  let wake: () => void = () => {};
+  decoder.on("data", (chunk: Uint8Array) => output.push(chunk));
+  decoder.on("end", () => {
+    state = "ended";
+    wake();
+  });
+  decoder.on("error", (error) => {
+    state = error;
+    wake();
+  });
+  // A function, or the compiler takes the state for what it was before an await.
+  const now = (): typeof state => state;
+
+  function written(piece: Uint8Array): Promise<void> {
+    return new Promise((resolve) => {
+      wake = resolve;
+      decoder.write(piece, () => resolve());
+    });
+  }
+
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    for (let at = 0; at < start.byteLength; at += PIECE) yield start.subarray(at, at + PIECE);
+    for await (const chunk of rest) {
+      for (let at = 0; at < chunk.byteLength; at += PIECE) yield chunk.subarray(at, at + PIECE);
+    }
+  }
+
+  try {
+    for await (const piece of pieces()) {
+      if (now() === "open") await written(piece);
+      yield* output.splice(0);
+      const error = now();
+      if (error instanceof Error) throw damaged(error);
+    }
+    if (now() === "open") {
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+        decoder.end();
+      });
+    }
+    yield* output.splice(0);
+    const error = now();
+    if (error instanceof Error) throw damaged(error);
+  } finally {
+    decoder.destroy();
+  }
+}
+
+function damaged(cause: Error): LayerError {
+  return new LayerError("LAYER_INVALID", "The compressed content is damaged or cut off.", { cause });
+}

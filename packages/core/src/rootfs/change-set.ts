@@ -1,0 +1,126 @@
+import { baseName, compareBytes, parentPath } from "../context/path.ts";
+import type { FileContent, SourceNode } from "../context/source-tree.ts";
+import type { Entry, FileEntry } from "../layer/entry.ts";
+import { LayerError } from "../layer/layer-error.ts";
+import { CopyError } from "./copy-error.ts";
+import type { RootFs } from "./rootfs.ts";
+
+/** Changes a root file system and remembers what became different: one step's layer. */
+export interface ChangeSet {
+  readonly root: RootFs;
+  /**
+   * As {@link RootFs.put}.
+   *
+   * @throws {CopyError} `COPY_NAME_RESERVED` for a name that a layer cannot hold
+   */
+  put(path: string, node: SourceNode, content?: FileContent): void;
+  remove(path: string): void;
+  /**
+   * What stands now at the changed paths and, with the attributes they have, at their parents; as BuildKit's differ
+   * lists it. The root itself is not listed.
+   */
+  entries(): Entry[];
+}
+
+export function changeSet(root: RootFs): ChangeSet {
+  const changed = new Set<string>();
+  /** Directories that gave way to something else: what lower layers have in them must not come back. */
+  const emptied = new Set<string>();
+  const removed = new Set<string>();
+
+  function remove(path: string): void {
+    if (root.lstat(path)?.kind === "directory") emptied.add(path);
+    root.remove(path);
+    changed.delete(path);
+    removed.add(path);
+  }
+
+  return {
+    root,
+    put(path, node, content) {
+      checkName(path);
+      if (node.kind !== "directory" && root.lstat(path)?.kind === "directory") emptied.add(path);
+      root.put(path, node, content);
+      changed.add(path);
+    },
+    remove,
+    entries() {
+      const listed = new Set([...changed].filter((path) => path !== "/" && root.lstat(path) !== undefined));
+      const gone = [...removed].filter(
+        (path) => root.lstat(path) === undefined && root.lstat(parentPath(path)) !== undefined,
+      );
+      for (const path of [...listed, ...gone]) {
+        for (let at = parentPath(path); at !== "/"; at = parentPath(at))
+          if (root.lstat(at) !== undefined) listed.add(at);
+      }
+      const entries = withLinks([...listed].sort(compareBytes).map((path) => entryAt(root, path)));
+      const whiteouts = gone.map((path): Entry => ({ kind: "whiteout", path: path.slice(1) }));
+      const opaque = [...emptied]
+        .filter((path) => root.lstat(path)?.kind === "directory")
+        .map((path): Entry => ({ kind: "whiteout", path: `${path.slice(1)}/.wh..opq` }));
+      return [...entries, ...whiteouts, ...opaque];
+    },
+  };
+}
+
+/** Readers of a layer take such a name for an order to delete what stands beside it. */
+function checkName(path: string): void {
+  if (!baseName(path).startsWith(".wh.")) return;
+  throw new CopyError(
+    "COPY_NAME_RESERVED",
+    `${path} cannot be in an image: a name with .wh. at its start means a deletion in a layer.`,
+    { hint: "Rename it, or leave it out with .dockerignore." },
+  );
+}
+
+interface Listed {
+  readonly entry: Entry;
+  readonly linkGroup: string | undefined;
+}
+
+function entryAt(root: RootFs, path: string): Listed {
+  const node = root.lstat(path);
+  if (node === undefined) throw new LayerError("LAYER_INVALID", `${path} is not there any more.`);
+  const { kind, mode, uid, gid, mtime, linkTarget, linkGroup, deviceMajor, deviceMinor, xattrs } = node;
+  const attributes = {
+    path: path.slice(1),
+    mode,
+    uid,
+    gid,
+    mtime,
+    ...(xattrs === undefined ? {} : { xattrs }),
+  };
+  switch (kind) {
+    case "file":
+      return { entry: { kind, ...attributes, content: root.open(path) }, linkGroup };
+    case "directory":
+      return { entry: { kind, ...attributes }, linkGroup: undefined };
+    case "symlink":
+      return { entry: { kind, ...attributes, linkTarget: linkTarget ?? "" }, linkGroup: undefined };
+    case "fifo":
+      return { entry: { kind, ...attributes }, linkGroup: undefined };
+    case "character-device":
+    case "block-device":
+      return {
+        entry: { kind, ...attributes, deviceMajor: deviceMajor ?? 0, deviceMinor: deviceMinor ?? 0 },
+        linkGroup: undefined,
+      };
+    case "socket":
+      throw new LayerError("LAYER_INVALID", `${path} is a socket, which no layer can hold.`);
+  }
+}
+
+/** Of several names of one file, the first in byte order carries the content. */
+function withLinks(listed: readonly Listed[]): Entry[] {
+  const first = new Map<string, FileEntry>();
+  return listed.map(({ entry, linkGroup }) => {
+    if (entry.kind !== "file" || linkGroup === undefined) return entry;
+    const earlier = first.get(linkGroup);
+    if (earlier === undefined) {
+      first.set(linkGroup, entry);
+      return entry;
+    }
+    const { content: _, ...attributes } = entry;
+    return { ...attributes, kind: "hardlink", linkTarget: earlier.path };
+  });
+}

@@ -1,0 +1,83 @@
+import { baseName, cleanPath, joinPath } from "../context/path.ts";
+import { resolveInside } from "../context/resolve.ts";
+import type { FileContent, SourceNode, SourceTree } from "../context/source-tree.ts";
+import { CopyError } from "./copy-error.ts";
+
+/** Go's `path.Match`. */
+export type PathMatch = (pattern: string, name: string) => boolean;
+
+/** Something of a tree that is to be copied. */
+export interface Chosen {
+  readonly tree: SourceTree;
+  /** Where it is, links followed. */
+  readonly path: string;
+  readonly node: SourceNode;
+  /** What it is called at the destination: its name before links were followed. */
+  readonly name: string;
+}
+
+/** A file that is not in a tree: a heredoc, a download. */
+export interface WrittenFile {
+  readonly name: string;
+  readonly content: FileContent;
+  readonly mode: number;
+  /** Seconds since 1970. */
+  readonly mtime: number;
+}
+
+const WILDCARD = /[*?[]/;
+
+export function hasWildcard(path: string): boolean {
+  return WILDCARD.test(path);
+}
+
+/**
+ * What a source of COPY or ADD names. All links are followed inside the tree, the last one too. A pattern that matches
+ * nothing gives nothing.
+ *
+ * @param source - as written, expanded
+ * @throws {CopyError} `COPY_SOURCE_MISSING`
+ */
+export function chooseSources(tree: SourceTree, source: string, match: PathMatch): Chosen[] {
+  const path = cleanPath(source);
+  const paths = hasWildcard(path) ? matchingPaths(tree, path, match) : [path];
+  return paths.map((path) => chosenAt(tree, path));
+}
+
+export function chosenAt(tree: SourceTree, path: string): Chosen {
+  const { path: real, node, obstacle } = resolveInside(tree, path);
+  if (node === undefined || obstacle !== undefined) throw missing(tree, path);
+  return { tree, path: real, node, name: baseName(path) };
+}
+
+/** Paths that match, links not followed in the part that the pattern matches; below a match none is looked for. */
+export function matchingPaths(tree: SourceTree, path: string, match: PathMatch): string[] {
+  const names = path.slice(1).split("/");
+  const first = names.findIndex(hasWildcard);
+  const base = `/${names.slice(0, first).join("/")}`;
+  const { path: start, node, obstacle } = resolveInside(tree, base);
+  if (node === undefined || obstacle !== undefined) {
+    throw new CopyError(
+      "COPY_SOURCE_MISSING",
+      `lstat ${base}: no such file or directory, where ${path} is looked for.`,
+      tree.missingHint === undefined ? {} : { hint: tree.missingHint },
+    );
+  }
+  // `*` does not cross `/`, so each component of the pattern is one level of the tree.
+  let found = [start];
+  for (const pattern of names.slice(first)) {
+    found = found.flatMap((directory) =>
+      tree
+        .list(directory)
+        .filter((name) => match(pattern, name))
+        .map((name) => joinPath(directory, name)),
+    );
+  }
+  return found;
+}
+
+export function missing(tree: SourceTree, path: string): CopyError {
+  return new CopyError("COPY_SOURCE_MISSING", `"${path}": not found`, {
+    hint: tree.missingHint ?? "Check the path, and that .dockerignore does not leave it out.",
+  });
+}

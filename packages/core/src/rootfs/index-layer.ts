@@ -1,0 +1,117 @@
+import { tally } from "@undocked/registry";
+import { readTar, type TarHeader, type TarLimits, type TarMember } from "@undocked/registry/tar";
+import { baseName, cleanPath, joinPath, parentPath } from "../context/path.ts";
+import { inflated } from "../layer/inflate.ts";
+import { LayerError } from "../layer/layer-error.ts";
+import type { IndexEntry, LayerIndex } from "./layer-index.ts";
+
+/** Looks into a layer's files while they pass. */
+export interface FactCollector {
+  /** Changes whenever what it finds for a file may change: part of what an index is cached by. */
+  readonly id: string;
+  /**
+   * What to remember of a file, as JSON; `undefined`: nothing. What it leaves unread of the body is skipped.
+   *
+   * @param path - clean and absolute
+   */
+  collect(path: string, header: TarHeader, body: AsyncIterable<Uint8Array>): Promise<unknown>;
+}
+
+export interface IndexLayerOptions {
+  readonly limits?: TarLimits;
+  readonly collector?: FactCollector;
+}
+
+/** Files whose content is kept, up to {@link MOST_KEPT} bytes each and {@link MOST_KEPT_FILES} in all. */
+const KEPT =
+  /^\/(?:etc\/(?:passwd|group|os-release|ld\.so\.conf|ld\.so\.cache|ld\.so\.conf\.d\/[^/]+\.conf|ld-musl-[^/]+\.path)|usr\/lib\/os-release)$/;
+const MOST_KEPT = 512 * 1024;
+const MOST_KEPT_FILES = 128;
+/** Linux' own limit; deeper trees would cost more than they can be worth. */
+const LONGEST = 4096;
+
+/**
+ * Reads a layer once, as it comes from a store, and keeps what its headers say.
+ *
+ * @throws {FormatError} `TAR_INVALID`
+ * @throws {LayerError} for what it is compressed with
+ */
+export async function indexLayer(
+  blob: AsyncIterable<Uint8Array>,
+  { limits, collector }: IndexLayerOptions = {},
+): Promise<LayerIndex> {
+  const uncompressed = tally();
+  const tar = uncompressed.through(inflated(blob));
+  const entries: IndexEntry[] = [];
+  const files = new Map<string, string>();
+  try {
+    // Not closed by the reader: what follows the tar's end counts for both digests.
+    const open: AsyncIterable<Uint8Array> = { [Symbol.asyncIterator]: () => ({ next: () => tar.next() }) };
+    for await (const member of readTar(open, limits)) {
+      const entry = entryOf(member.header);
+      if (entry === undefined) continue;
+      const facts = await factsOf(entry, member, collector, files);
+      entries.push(facts === undefined ? entry : { ...entry, facts });
+    }
+    while ((await tar.next()).done !== true);
+  } finally {
+    await tar.return();
+  }
+  return {
+    version: 1,
+    collector: collector?.id ?? "",
+    diffId: uncompressed.digest(),
+    entries,
+    files: Object.fromEntries(files),
+  };
+}
+
+async function factsOf(
+  entry: IndexEntry,
+  { header, body }: TarMember,
+  collector: FactCollector | undefined,
+  files: Map<string, string>,
+): Promise<unknown> {
+  if (entry.kind !== "file") return undefined;
+  if (!KEPT.test(entry.path)) return await collector?.collect(entry.path, header, body);
+  files.delete(entry.path);
+  if (header.size > MOST_KEPT || files.size === MOST_KEPT_FILES) return undefined;
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of body) chunks.push(chunk);
+  files.set(entry.path, Buffer.concat(chunks).toString("base64"));
+  return undefined;
+}
+
+/** `undefined` for what stands in a layer for tools alone. */
+function entryOf(header: TarHeader): IndexEntry | undefined {
+  const path = cleanPath(header.path);
+  if (path.length > LONGEST)
+    throw new LayerError("LAYER_INVALID", `The layer has a path of ${path.length} units.`);
+  const name = baseName(path);
+  // image-spec, layer.md#whiteouts; what else begins with .wh..wh. is aufs' own.
+  if (name === ".wh..wh..opq") return { path: parentPath(path), kind: "opaque" };
+  if (name.startsWith(".wh..wh.") || name === ".wh.") return undefined;
+  if (name.startsWith(".wh.")) return { path: joinPath(parentPath(path), name.slice(4)), kind: "whiteout" };
+  const { kind, mode, uid, gid, mtime, size, linkTarget, deviceMajor, deviceMinor, xattrs } = header;
+  return {
+    path,
+    kind,
+    ...(mode === 0 ? {} : { mode }),
+    ...(uid === 0 ? {} : { uid }),
+    ...(gid === 0 ? {} : { gid }),
+    ...(mtime === 0 ? {} : { mtime }),
+    ...(size === 0 ? {} : { size }),
+    ...(linkTarget === undefined
+      ? {}
+      : { linkTarget: kind === "hardlink" ? cleanPath(linkTarget) : linkTarget }),
+    ...(deviceMajor === undefined ? {} : { deviceMajor }),
+    ...(deviceMinor === undefined ? {} : { deviceMinor }),
+    ...(xattrs === undefined ? {} : { xattrs: encoded(xattrs) }),
+  };
+}
+
+function encoded(xattrs: Readonly<Record<string, Uint8Array>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(xattrs).map(([key, value]) => [key, Buffer.from(value).toString("base64")]),
+  );
+}
