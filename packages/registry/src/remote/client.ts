@@ -1,4 +1,5 @@
 import type { Credential, CredentialSource } from "../auth/credential.ts";
+import { storedCredentials } from "../auth/stored-credentials.ts";
 import { parseReference, type Reference } from "../oci/reference.ts";
 import { authorizer, type Authorizer } from "./authorizer.ts";
 import { findOrigin, tlsOptions, type HostOptions } from "./endpoint.ts";
@@ -83,15 +84,20 @@ function sharedOf(options: RegistryClientOptions, transport: Transport): Shared 
     transport,
     options,
     hostOptions: (host) => ({ ...(ca === undefined ? {} : { ca }), ...hosts[host] }),
-    credentials: credentialSource(options.credentials),
+    credentials: credentialSource(options),
     gates: new Map(),
     limits: { ...defaultLimits, ...options.limits },
     onEvent: options.onEvent ?? (() => undefined),
   };
 }
 
-function credentialSource(given: RegistryClientOptions["credentials"]): CredentialSource {
-  if (given === undefined || given === "anonymous") return async () => undefined;
+function credentialSource({ credentials: given, onEvent }: RegistryClientOptions): CredentialSource {
+  if (given === undefined) {
+    return storedCredentials({
+      onWarning: (message) => onEvent?.({ kind: "warning", registry: "", message }),
+    });
+  }
+  if (given === "anonymous") return async () => undefined;
   if (typeof given === "function") return given;
   return async ({ registry }) => (Object.hasOwn(given, registry) ? given[registry] : undefined);
 }

@@ -30,6 +30,7 @@ export interface TokenEvent {
 /** Something the user should know and the work goes on without. Each text is told once. */
 export interface WarningEvent {
   readonly kind: "warning";
+  /** Empty where it is about none. */
   readonly registry: string;
   readonly message: string;
 }
