@@ -1,1 +1,11 @@
-export {};
+export { bytesSource, contentSource, fileSource, type ByteSource, type FileSource } from "./byte-source.ts";
+export { ElfError } from "./elf-error.ts";
+export { readElf, type ElfFacts, type ElfFault } from "./elf.ts";
+export { formatHeadSize, formatOf, type FileFormat } from "./format.ts";
+export { staticGate, type StaticGateOptions } from "./gate.ts";
+export { elfReport, inspectExecutable, type ExecutableReport } from "./inspect.ts";
+export type { Linkage } from "./linkage.ts";
+export { architectureOf, describeMachine, machineMatch, type MachineFacts } from "./machine.ts";
+export type { DlopenNeed, Notes } from "./notes.ts";
+export { looksLikeElf } from "./read.ts";
+export type { LibraryVersions, VersionNeed } from "./versions.ts";

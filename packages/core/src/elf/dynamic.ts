@@ -1,0 +1,128 @@
+import { ElfError } from "./elf-error.ts";
+import { SegmentType, type ElfHeader } from "./read.ts";
+import type { Window } from "./window.ts";
+
+/** What PT_DYNAMIC says to the loader; names as they are written, tokens unexpanded. */
+export interface DynamicSection {
+  readonly needed: readonly string[];
+  readonly soname?: string;
+  readonly rpath?: string;
+  readonly runpath?: string;
+  /** `DT_FLAGS_1`; see {@link DynamicFlag}. */
+  readonly flags1: number;
+}
+
+/** Bits of `DT_FLAGS_1`. */
+export const DynamicFlag = { noDefaultLibraries: 0x800, pie: 0x8000000 } as const;
+
+/** A dynamic section with what is needed to read its versions and strings. */
+export interface DynamicTable extends DynamicSection {
+  /** Where things are in the file. */
+  readonly strings?: { readonly offset: number; readonly size: number };
+  readonly versionNeeds?: number;
+  readonly versionDefinitions?: number;
+}
+
+const Tag = {
+  null: 0n,
+  needed: 1n,
+  stringTable: 5n,
+  stringSize: 10n,
+  soname: 14n,
+  rpath: 15n,
+  runpath: 29n,
+  flags1: 0x6ffffffbn,
+  versionDefinitions: 0x6ffffffcn,
+  versionNeeds: 0x6ffffffen,
+} as const;
+
+const limit = 1 << 20;
+
+/**
+ * Reads PT_DYNAMIC, by program headers alone: sections may be stripped. `undefined`: there is none.
+ *
+ * @throws {ElfError} `ELF_DYNAMIC_INVALID`, `ELF_TRUNCATED`, `ELF_TOO_LARGE`
+ */
+export async function readDynamic(file: Window, header: ElfHeader): Promise<DynamicTable | undefined> {
+  const segment = header.segments.find(({ type }) => type === SegmentType.dynamic);
+  if (segment === undefined) return undefined;
+  if (segment.fileSize > limit) {
+    throw new ElfError("ELF_TOO_LARGE", `PT_DYNAMIC has ${segment.fileSize} bytes, more than ${limit}.`);
+  }
+  const table = await file.view(segment.offset, segment.fileSize);
+  const entries = [...entriesOf(table, header)];
+  const first = (tag: bigint): bigint | undefined => entries.find((entry) => entry.tag === tag)?.value;
+  const last = (tag: bigint): bigint | undefined => entries.findLast((entry) => entry.tag === tag)?.value;
+
+  const address = last(Tag.stringTable);
+  const offset = address === undefined ? undefined : fileOffset(header, address);
+  const size = Number(last(Tag.stringSize) ?? 0n);
+  const text = async (at: bigint): Promise<string> => {
+    if (offset === undefined) {
+      throw new ElfError("ELF_DYNAMIC_INVALID", "The dynamic section names strings and no table of them.");
+    }
+    if (at >= BigInt(size)) {
+      throw new ElfError("ELF_DYNAMIC_INVALID", `The string ${at} is outside of the table of ${size} bytes.`);
+    }
+    return file.text(offset + Number(at));
+  };
+  const optional = async (tag: bigint): Promise<string | undefined> => {
+    const at = last(tag);
+    return at === undefined ? undefined : text(at);
+  };
+
+  const needed: string[] = [];
+  for (const { tag, value } of entries) if (tag === Tag.needed) needed.push(await text(value));
+  const [soname, rpath, runpath] = [
+    await optional(Tag.soname),
+    await optional(Tag.rpath),
+    await optional(Tag.runpath),
+  ];
+  const needs = first(Tag.versionNeeds);
+  const definitions = first(Tag.versionDefinitions);
+  return {
+    needed,
+    ...(soname === undefined ? {} : { soname }),
+    ...(rpath === undefined ? {} : { rpath }),
+    ...(runpath === undefined ? {} : { runpath }),
+    flags1: Number((last(Tag.flags1) ?? 0n) & 0xffffffffn),
+    ...(offset === undefined ? {} : { strings: { offset, size } }),
+    ...(needs === undefined ? {} : { versionNeeds: requiredOffset(header, needs) }),
+    ...(definitions === undefined ? {} : { versionDefinitions: requiredOffset(header, definitions) }),
+  };
+}
+
+function* entriesOf(
+  table: DataView,
+  header: ElfHeader,
+): Generator<{ readonly tag: bigint; readonly value: bigint }, void, void> {
+  const isLittle = header.endian === "little";
+  const width = header.class / 8;
+  const at = (position: number): bigint =>
+    width === 8 ? table.getBigUint64(position, isLittle) : BigInt(table.getUint32(position, isLittle));
+  for (let position = 0; position + 2 * width <= table.byteLength; position += 2 * width) {
+    const tag = at(position);
+    if (tag === Tag.null) return;
+    yield { tag, value: at(position + width) };
+  }
+}
+
+/** Where in the file the byte is that is loaded at an address. */
+export function fileOffset(header: ElfHeader, address: bigint): number | undefined {
+  const segment = header.segments.find(
+    ({ type, address: start, fileSize }) =>
+      type === SegmentType.load && address >= start && address < start + BigInt(fileSize),
+  );
+  return segment === undefined ? undefined : segment.offset + Number(address - segment.address);
+}
+
+function requiredOffset(header: ElfHeader, address: bigint): number {
+  const offset = fileOffset(header, address);
+  if (offset === undefined) {
+    throw new ElfError(
+      "ELF_DYNAMIC_INVALID",
+      `The dynamic section points to 0x${address.toString(16)}, where nothing of the file is loaded.`,
+    );
+  }
+  return offset;
+}

@@ -1,0 +1,161 @@
+import type { ByteSource } from "./byte-source.ts";
+import { readDynamic, type DynamicTable } from "./dynamic.ts";
+import { ElfError } from "./elf-error.ts";
+import { linkageOf, type Linkage } from "./linkage.ts";
+import type { MachineFacts } from "./machine.ts";
+import { readNotes, type Notes } from "./notes.ts";
+import { FileType, readHeader, SegmentType, type ElfHeader } from "./read.ts";
+import { readVersionDefinitions, readVersionNeeds, type LibraryVersions } from "./versions.ts";
+import { wholenessOf } from "./wholeness.ts";
+import { windowOf, type Window } from "./window.ts";
+
+/** What an ELF file says that the kernel and the loader would look at. Plain JSON: it can be kept in an index. */
+export interface ElfFacts extends MachineFacts {
+  /** `other`: none of ELF's own, or 0. */
+  readonly type: "rel" | "exec" | "dyn" | "core" | "other";
+  /** `EI_OSABI`. */
+  readonly osAbi: number;
+  /** `e_flags`. */
+  readonly flags: number;
+  /** As `0x401000`; `0x0` is none. */
+  readonly entry: string;
+  readonly linkage: Linkage;
+  readonly wholeness: "whole" | "debug-only" | "truncated";
+  /** The first PT_INTERP, up to its first NUL. */
+  readonly interpreter?: string;
+  readonly hasDynamic: boolean;
+  readonly needed: readonly string[];
+  readonly soname?: string;
+  readonly rpath?: string;
+  readonly runpath?: string;
+  /** `DT_FLAGS_1`. */
+  readonly flags1: number;
+  readonly versionNeeds: readonly LibraryVersions[];
+  readonly versionDefinitions: readonly string[];
+  readonly notes: Notes;
+  /** Parts that could not be read; they are as if they were empty. */
+  readonly faults: readonly ElfFault[];
+}
+
+/** An `ElfError` as data. */
+export interface ElfFault {
+  readonly code: string;
+  readonly message: string;
+}
+
+const types: Readonly<Record<number, ElfFacts["type"]>> = { 1: "rel", 2: "exec", 3: "dyn", 4: "core" };
+const noNotes: Notes = { dlopen: [], owners: [] };
+
+/**
+ * Reads an ELF file's facts, a few windows of it. No section is ever read, so stripped files are as good as others.
+ *
+ * @throws {ElfError} where the kernel would not go on: `ELF_NOT`, `ELF_HEADER_INVALID`, `ELF_PROGRAM_HEADERS_INVALID`,
+ *   `ELF_TRUNCATED`
+ */
+export async function readElf(source: ByteSource): Promise<ElfFacts> {
+  const file = windowOf(source);
+  const header = await readHeader(file);
+  const wholeness = isProgram(header) ? wholenessOf(header, file.size) : "whole";
+  const faults: ElfFault[] = [];
+  const attempt = async <T>(part: Promise<T>, otherwise: T): Promise<T> => {
+    try {
+      return await part;
+    } catch (error) {
+      if (!(error instanceof ElfError)) throw error;
+      faults.push({ code: error.code, message: error.message });
+      return otherwise;
+    }
+  };
+  const isReadable = isProgram(header) && wholeness !== "debug-only";
+  const interpreter = isReadable ? await attempt(readInterpreter(file, header), undefined) : undefined;
+  const dynamic = isReadable ? await attempt(readDynamic(file, header), undefined) : undefined;
+  const versionNeeds =
+    dynamic === undefined ? [] : await attempt(readVersionNeeds(file, header, dynamic), []);
+  const versionDefinitions =
+    dynamic === undefined ? [] : await attempt(readVersionDefinitions(file, header, dynamic), []);
+  const notes = isReadable ? await attempt(readNotes(file, header), noNotes) : noNotes;
+  const hasDynamic = header.segments.some(({ type }) => type === SegmentType.dynamic);
+  const isUnknown = hasDynamic && dynamic === undefined;
+  const linkage: Linkage =
+    wholeness === "debug-only"
+      ? "not-executable"
+      : linkageOf({
+          header,
+          ...(dynamic === undefined ? {} : { dynamic }),
+          upx: await attempt(hasUpxMark(file, header), false),
+          musl: dynamic !== undefined && (await attempt(isMusl(file, header, dynamic), false)),
+        });
+  return {
+    class: header.class,
+    endian: header.endian,
+    machine: header.machine,
+    type: types[header.type] ?? "other",
+    osAbi: header.osAbi,
+    flags: header.flags,
+    entry: `0x${header.entry.toString(16)}`,
+    // A program whose dynamic section nobody can read is not proved to need nothing.
+    linkage: isUnknown && isReadable && linkage !== "dynamic" ? "broken" : linkage,
+    wholeness,
+    ...(interpreter === undefined ? {} : { interpreter }),
+    hasDynamic,
+    needed: dynamic?.needed ?? [],
+    ...(dynamic?.soname === undefined ? {} : { soname: dynamic.soname }),
+    ...(dynamic?.rpath === undefined ? {} : { rpath: dynamic.rpath }),
+    ...(dynamic?.runpath === undefined ? {} : { runpath: dynamic.runpath }),
+    flags1: dynamic?.flags1 ?? 0,
+    versionNeeds,
+    versionDefinitions,
+    notes,
+    faults,
+  };
+}
+
+function isProgram({ type }: ElfHeader): boolean {
+  return type === FileType.exec || type === FileType.dyn;
+}
+
+/** As the kernel reads it: 2 to 4096 bytes of which the last is NUL, and an earlier NUL ends it. */
+async function readInterpreter(file: Window, header: ElfHeader): Promise<string | undefined> {
+  const segment = header.segments.find(({ type }) => type === SegmentType.interp);
+  if (segment === undefined) return undefined;
+  const { offset, fileSize } = segment;
+  if (fileSize < 2 || fileSize > 4096) {
+    throw new ElfError(
+      "ELF_INTERPRETER_INVALID",
+      `PT_INTERP has ${fileSize} bytes; the kernel takes 2 to 4096.`,
+    );
+  }
+  const view = await file.view(offset, fileSize);
+  if (view.getUint8(fileSize - 1) !== 0) {
+    throw new ElfError("ELF_INTERPRETER_INVALID", "PT_INTERP does not end in a NUL.");
+  }
+  return file.text(offset, fileSize);
+}
+
+/** UPX takes PT_INTERP and PT_DYNAMIC away and leaves its mark behind the program headers (`l_info`). */
+async function hasUpxMark(file: Window, header: ElfHeader): Promise<boolean> {
+  const at = header.tableEnd + 4;
+  if (header.tableEnd === 0 || at + 4 > file.size) return false;
+  return (await file.view(at, 4)).getUint32(0) === 0x55505821;
+}
+
+const muslPath = Buffer.from("/etc/ld-musl-");
+// musl's libc.so has under a megabyte.
+const muslLimit = 4 << 20;
+
+/** musl's libc is its loader too, under a name that says neither. */
+async function isMusl(file: Window, header: ElfHeader, dynamic: DynamicTable): Promise<boolean> {
+  const isCandidate =
+    header.type === FileType.dyn &&
+    header.entry !== 0n &&
+    dynamic.needed.length === 0 &&
+    file.size <= muslLimit &&
+    /^(?:libc\.|ld-musl-|$)/.test(dynamic.soname ?? "");
+  if (!isCandidate) return false;
+  const step = 1 << 16;
+  for (let at = 0; at < file.size; at += step) {
+    const view = await file.view(at, Math.min(step + muslPath.byteLength, file.size - at));
+    if (Buffer.from(view.buffer, view.byteOffset, view.byteLength).includes(muslPath)) return true;
+  }
+  return false;
+}

@@ -1,0 +1,25 @@
+import { SegmentType, type ElfHeader } from "./read.ts";
+
+/**
+ * Whether a program's contents are there. `debug-only`: what `objcopy --only-keep-debug` and `eu-strip -f` leave behind, a
+ * program's headers and symbols without its code. `truncated`: the file ends before what its headers promise.
+ */
+export function wholenessOf(header: ElfHeader, size: number): "whole" | "debug-only" | "truncated" {
+  const loads = header.segments.filter(({ type, memorySize }) => type === SegmentType.load && memorySize > 0);
+  const named = header.segments.filter(
+    ({ type }) => type === SegmentType.interp || type === SegmentType.dynamic,
+  );
+  const hasCode = loads.some(
+    ({ address, fileSize }) => header.entry >= address && header.entry < address + BigInt(fileSize),
+  );
+  const isHollow =
+    named.some(({ fileSize }) => fileSize === 0) ||
+    (loads.length > 1 &&
+      !hasCode &&
+      named.length === 0 &&
+      loads.slice(1).every(({ fileSize }) => fileSize === 0));
+  if (isHollow) return "debug-only";
+  if ([...loads, ...named].every(({ offset, fileSize }) => offset + fileSize <= size)) return "whole";
+  // The section table lies at a file's end: where it is still there, the file was not cut but hollowed out.
+  return header.hasSectionTable ? "debug-only" : "truncated";
+}
