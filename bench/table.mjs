@@ -1,0 +1,54 @@
+// Medians over the rounds, as Markdown; each figure with its ratio to ours of the same run.
+
+const columns = [
+  { key: "wall", title: "wall s", digits: 2, scale: 1 },
+  { key: "cpu", title: "CPU s", digits: 2, scale: 1 },
+  { key: "peak", title: "peak MB", digits: 0, scale: 1 },
+  { key: "sent", title: "sent MB", digits: 2, scale: 1e6 },
+  { key: "received", title: "received MB", digits: 2, scale: 1e6 },
+];
+
+export function formatTables(report, workloads) {
+  const { machine, rounds, base } = report;
+  const head = `${report.date.slice(0, 10)}, ${machine.cores} cores (${machine.cpu}), Node ${machine.node}, medians of ${rounds}, base layer ${(base.layerBytes / 1e6).toFixed(1)} MB gzipped. In brackets: as a multiple of ours.`;
+  const tables = Object.entries(workloads).flatMap(([name, { title }]) =>
+    ["first", "again"].flatMap((run) => {
+      const rows = report.results.filter((row) => row.workload === name && row.run === run);
+      return rows.length === 0 ? [] : [formatTable(`${title}, ${runTitles[run]}`, rows)];
+    }),
+  );
+  const versions = Object.entries(report.versions).map(([name, version]) => `- ${name}: ${version}`);
+  return [head, ...tables, versions.join("\n")].join("\n\n").concat("\n");
+}
+
+const runTitles = { first: "first build and push", again: "the same again, unchanged" };
+
+function formatTable(title, rows) {
+  const tools = [...new Set(rows.map(({ tool }) => tool))];
+  const medians = new Map(
+    tools.map((tool) => {
+      const own = rows.filter((row) => row.tool === tool);
+      return [tool, Object.fromEntries(columns.map(({ key }) => [key, median(own.map((row) => row[key]))]))];
+    }),
+  );
+  const ours = medians.get("undocked");
+  const cell = (tool, { key, digits, scale }) => {
+    const value = medians.get(tool)[key];
+    const shown = (value / scale).toFixed(digits);
+    if (ours === undefined || tool === "undocked" || ours[key] === 0) return shown;
+    return `${shown} (${(value / ours[key]).toFixed(2)})`;
+  };
+  return [
+    `### ${title}`,
+    "",
+    `| tool | ${columns.map(({ title }) => title).join(" | ")} |`,
+    `| --- | ${columns.map(() => "---:").join(" | ")} |`,
+    ...tools.map((tool) => `| ${tool} | ${columns.map((column) => cell(tool, column)).join(" | ")} |`),
+  ].join("\n");
+}
+
+function median(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
