@@ -1,0 +1,124 @@
+import { createHash, randomUUID } from "node:crypto";
+import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { gunzip, gzip } from "node:zlib";
+import { digestHex, digestOf, isDigest, type Digest } from "@undocked/registry";
+import { z } from "zod";
+import type { IndexEntry, LayerIndex } from "../rootfs/layer-index.ts";
+
+/** Keeps what was found out about layers, by the digest of the layer as it lies in the registry. */
+export interface IndexCache {
+  /** `undefined`: it is not there, is damaged, or is of another collector or version. */
+  read(layer: Digest, collector?: string): Promise<LayerIndex | undefined>;
+  write(layer: Digest, index: LayerIndex): Promise<void>;
+}
+
+/** More than the index of a million files takes. */
+const LARGEST = 1024 ** 3;
+
+/**
+ * A cache in a directory, which may be shared by builds at the same time and may vanish: a file is there whole or not at
+ * all, and one that is damaged counts as missing.
+ */
+export function indexCache(directory: string): IndexCache {
+  const folder = join(directory, "index", "v1");
+  const fileOf = (layer: Digest, collector: string): string => {
+    const suffix =
+      collector === "" ? "" : `-${createHash("sha256").update(collector).digest("hex").slice(0, 16)}`;
+    return join(folder, `${digestHex(layer)}${suffix}`);
+  };
+  return {
+    async read(layer, collector = "") {
+      const bytes = await readFile(fileOf(layer, collector)).catch(() => undefined);
+      const index = bytes === undefined ? undefined : await decoded(bytes).catch(() => undefined);
+      return index?.collector === collector ? index : undefined;
+    },
+    async write(layer, index) {
+      await mkdir(folder, { recursive: true });
+      await writeWhole(fileOf(layer, index.collector), await encoded(index));
+    },
+  };
+}
+
+/** The index of a layer, from the cache or else made and kept there. */
+export async function cachedIndex(
+  cache: IndexCache | undefined,
+  layer: Digest,
+  collector: string,
+  make: () => Promise<LayerIndex>,
+): Promise<LayerIndex> {
+  const known = await cache?.read(layer, collector);
+  if (known !== undefined) return known;
+  const index = await make();
+  // A cache that cannot be written costs time, not the build.
+  await cache?.write(layer, index).catch(() => {});
+  return index;
+}
+
+async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
+  const beside = `${path}.${randomUUID()}.tmp`;
+  try {
+    const file = await open(beside, "wx");
+    try {
+      await file.writeFile(bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(beside, path);
+  } catch (error) {
+    await rm(beside, { force: true });
+    throw error;
+  }
+}
+
+/** The digest of the JSON, a newline, and the JSON, gzipped. */
+async function encoded(index: LayerIndex): Promise<Uint8Array> {
+  const json = Buffer.from(JSON.stringify(index));
+  return promisify(gzip)(Buffer.concat([Buffer.from(`${digestOf(json)}\n`), json]), { level: 1 });
+}
+
+async function decoded(bytes: Uint8Array): Promise<LayerIndex | undefined> {
+  const text = await promisify(gunzip)(bytes, { maxOutputLength: LARGEST });
+  const end = text.indexOf("\n");
+  const json = text.subarray(end + 1);
+  if (digestOf(json) !== text.toString("latin1", 0, end)) return undefined;
+  return layerIndexSchema.parse(JSON.parse(json.toString("utf8")));
+}
+
+const text = z.string().exactOptional();
+const number = z.number().exactOptional();
+
+const entrySchema: z.ZodType<IndexEntry> = z.object({
+  path: z.string(),
+  kind: z.enum([
+    "file",
+    "directory",
+    "symlink",
+    "hardlink",
+    "character-device",
+    "block-device",
+    "fifo",
+    "whiteout",
+    "opaque",
+  ]),
+  mode: number,
+  uid: number,
+  gid: number,
+  mtime: number,
+  size: number,
+  linkTarget: text,
+  deviceMajor: number,
+  deviceMinor: number,
+  xattrs: z.record(z.string(), z.string()).exactOptional(),
+  facts: z.unknown().optional(),
+});
+
+const layerIndexSchema: z.ZodType<LayerIndex> = z.object({
+  version: z.literal(1),
+  collector: z.string(),
+  diffId: z.custom<Digest>(isDigest, "not a digest"),
+  entries: z.array(entrySchema),
+  files: z.record(z.string(), z.string()),
+});

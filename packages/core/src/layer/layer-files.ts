@@ -1,0 +1,127 @@
+import { open, mkdtemp, rm, type FileHandle } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readTar, type TarLimits } from "@undocked/registry/tar";
+import { cleanPath } from "../context/path.ts";
+import type { FileContent } from "../context/source-tree.ts";
+import { inflated } from "./inflate.ts";
+import { LayerError } from "./layer-error.ts";
+
+export interface LayerFilesOptions {
+  readonly limits?: TarLimits;
+  /** Where what is taken out lies meanwhile. Default: the system's directory for temporary files. */
+  readonly scratch?: string;
+}
+
+/** The files of a compressed layer or archive, for those who want some of them. */
+export interface LayerFiles extends AsyncDisposable {
+  /**
+   * Costs nothing until the content is read. Then all files that are expected by that time are taken out in one pass.
+   *
+   * @param path - as {@link cleanPath} has it; of several members with one path the last counts
+   */
+  open(path: string, size: number): FileContent;
+}
+
+/** @param read - all of the blob, anew for each pass; verified by whoever gives it */
+export function layerFiles(
+  read: () => AsyncIterable<Uint8Array>,
+  { limits, scratch = tmpdir() }: LayerFilesOptions = {},
+): LayerFiles {
+  const expected = new Set<string>();
+  const places = new Map<string, number>();
+  let spool: Promise<Spool> | undefined;
+  let pass: Promise<void> = Promise.resolve();
+
+  async function takeOut(): Promise<void> {
+    const wanted = [...expected].filter((path) => !places.has(path));
+    if (wanted.length === 0) return;
+    spool ??= openSpool(scratch);
+    for (const [path, at] of await spoolMembers(read(), new Set(wanted), await spool, limits))
+      places.set(path, at);
+  }
+
+  return {
+    open(path, size) {
+      const expect = (): unknown => expected.add(path);
+      return {
+        size,
+        expect,
+        async *stream() {
+          expect();
+          // One pass after the other, so that the second finds what the first has taken out.
+          if (!places.has(path)) await (pass = pass.catch(() => {}).then(takeOut));
+          const at = places.get(path);
+          if (at === undefined || spool === undefined) {
+            throw new LayerError("LAYER_INVALID", `${path} is not in the layer that should have it.`);
+          }
+          yield* (await spool).read(at, size);
+        },
+      };
+    },
+    async [Symbol.asyncDispose]() {
+      await pass.catch(() => {});
+      await (await spool?.catch(() => undefined))?.remove();
+    },
+  };
+}
+
+/** One file that members are written into one after the other. */
+interface Spool {
+  size: number;
+  readonly file: FileHandle;
+  read(at: number, size: number): AsyncIterable<Uint8Array>;
+  remove(): Promise<void>;
+}
+
+const PIECE = 1024 * 1024;
+
+async function openSpool(scratch: string): Promise<Spool> {
+  const directory = await mkdtemp(join(scratch, "undocked-"));
+  const file = await open(join(directory, "files"), "wx+", 0o600);
+  return {
+    size: 0,
+    file,
+    async *read(at, size) {
+      for (let done = 0; done < size;) {
+        const piece = Buffer.allocUnsafe(Math.min(PIECE, size - done));
+        const { bytesRead } = await file.read(piece, 0, piece.byteLength, at + done);
+        if (bytesRead === 0) throw new LayerError("LAYER_INVALID", `${directory} changed while it was read.`);
+        yield piece.subarray(0, bytesRead);
+        done += bytesRead;
+      }
+    },
+    async remove() {
+      await file.close();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Where in the spool each wanted member now begins. */
+async function spoolMembers(
+  blob: AsyncIterable<Uint8Array>,
+  wanted: ReadonlySet<string>,
+  spool: Spool,
+  limits: TarLimits | undefined,
+): Promise<ReadonlyMap<string, number>> {
+  const found = new Map<string, number>();
+  const tar = inflated(blob);
+  try {
+    // Not closed by the reader: the blob's digest is checked at its end.
+    const open: AsyncIterable<Uint8Array> = { [Symbol.asyncIterator]: () => ({ next: () => tar.next() }) };
+    for await (const { header, body } of readTar(open, limits)) {
+      const path = cleanPath(header.path);
+      if (header.kind !== "file" || !wanted.has(path)) continue;
+      found.set(path, spool.size);
+      for await (const chunk of body) {
+        await spool.file.write(chunk, 0, chunk.byteLength, spool.size);
+        spool.size += chunk.byteLength;
+      }
+    }
+    while ((await tar.next()).done !== true);
+  } finally {
+    await tar.return();
+  }
+  return found;
+}

@@ -1,0 +1,124 @@
+import { readTar, type TarHeader, type TarLimits } from "@undocked/registry/tar";
+import { baseName, cleanPath, joinPath, parentPath } from "../context/path.ts";
+import type { SourceNode } from "../context/source-tree.ts";
+import type { Entry } from "../layer/entry.ts";
+import { inflated } from "../layer/inflate.ts";
+import { changeSet, type ChangeSet } from "./change-set.ts";
+import { CopyError } from "./copy-error.ts";
+import { makeDirectories, notDirectory } from "./directories.ts";
+import type { Owner } from "./owner.ts";
+import type { LayerContent, RootFs } from "./rootfs.ts";
+
+/** An ADD of one archive. */
+export interface AddArchiveStep {
+  /** All of the archive, compressed or not. */
+  readonly archive: AsyncIterable<Uint8Array>;
+  /** Gives the bytes of its files later. */
+  readonly content: LayerContent;
+  /** Absolute; a directory, whatever it ends in. */
+  readonly destination: string;
+  /** For directories that are made on the way, in seconds since 1970. */
+  readonly now: number;
+  /** `--chown`. Default: as in the archive. */
+  readonly owner?: Owner;
+  readonly limits?: TarLimits;
+}
+
+/**
+ * Whether ADD unpacks a file: a tar, compressed or not, whose first header can be read. An empty tar is none.
+ *
+ * @param file - all of the file
+ */
+export async function isArchive(file: AsyncIterable<Uint8Array>): Promise<boolean> {
+  try {
+    for await (const _ of readTar(inflated(file))) return true;
+    return false;
+  } catch (error) {
+    // Kinds that are known and not read are archives all the same: better refused than copied as they are.
+    if (error instanceof Error && "code" in error && error.code === "COMPRESSION_UNSUPPORTED") throw error;
+    return false;
+  }
+}
+
+/**
+ * Does what ADD of a local archive does to the files: owners, modes and times are the archive's, what stands in the way
+ * is replaced, and no name leads out of the destination.
+ *
+ * @throws {CopyError} `COPY_CONFLICT`, `COPY_NAME_RESERVED`
+ * @throws {FormatError} `TAR_INVALID`
+ */
+export async function addArchive(root: RootFs, step: AddArchiveStep): Promise<Entry[]> {
+  const changes = changeSet(root);
+  const { path: destination } = root.resolve(cleanPath(step.destination));
+  makeDirectories(changes, destination, { uid: 0, gid: 0, ...step.owner, mode: 0o755, mtime: step.now });
+  for await (const { header } of readTar(inflated(step.archive), step.limits))
+    unpack(changes, destination, header, step);
+  return changes.entries();
+}
+
+function unpack(changes: ChangeSet, destination: string, header: TarHeader, step: AddArchiveStep): void {
+  const inner = cleanPath(header.path);
+  const path = inner === "/" ? destination : placeOf(changes, destination, inner, step);
+  const there = changes.root.lstat(path);
+  if (there?.kind === "directory" && header.kind !== "directory") changes.remove(path);
+  if (header.kind === "hardlink") return linkTo(changes, destination, path, header, step);
+  if (there !== undefined && there.kind !== "directory") changes.remove(path);
+  const node: SourceNode = {
+    kind: header.kind,
+    mode: header.mode,
+    uid: step.owner?.uid ?? header.uid,
+    gid: step.owner?.gid ?? header.gid,
+    mtime: header.mtime,
+    size: header.size,
+    ...(header.linkTarget === undefined ? {} : { linkTarget: header.linkTarget }),
+    ...(header.deviceMajor === undefined ? {} : { deviceMajor: header.deviceMajor }),
+    ...(header.deviceMinor === undefined ? {} : { deviceMinor: header.deviceMinor }),
+    ...(header.xattrs === undefined ? {} : { xattrs: header.xattrs }),
+  };
+  changes.put(path, node, header.kind === "file" ? step.content.open(inner, header.size) : undefined);
+}
+
+/** Where a member goes: links on the way lead inside the image's root, missing parents are made. */
+function placeOf(changes: ChangeSet, destination: string, inner: string, step: AddArchiveStep): string {
+  const wanted = destination === "/" ? inner : `${destination}${inner}`;
+  const { path: parent, node, obstacle } = changes.root.resolve(parentPath(wanted));
+  if (obstacle !== undefined && node === undefined) throw inTheWay(changes, obstacle);
+  makeDirectories(changes, parent, { uid: 0, gid: 0, ...step.owner, mode: 0o755, mtime: step.now });
+  return joinPath(parent, baseName(inner));
+}
+
+function inTheWay(changes: ChangeSet, path: string): CopyError {
+  const node = changes.root.lstat(path);
+  return node === undefined
+    ? new CopyError("COPY_CONFLICT", `mkdir ${path}: not a directory`)
+    : notDirectory(path, node);
+}
+
+/** A hard link's own header decides the mode of the file, as extraction does. */
+function linkTo(
+  changes: ChangeSet,
+  destination: string,
+  path: string,
+  header: TarHeader,
+  step: AddArchiveStep,
+): void {
+  const target = placeOf(changes, destination, cleanPath(header.linkTarget ?? ""), step);
+  const node = changes.root.lstat(target);
+  if (
+    node === undefined ||
+    node.kind === "directory" ||
+    header.linkTarget?.split("/").includes("..") === true
+  ) {
+    throw new CopyError(
+      "COPY_CONFLICT",
+      `${header.path} is a hard link to ${header.linkTarget ?? ""}, which is not in the archive.`,
+      {
+        hint: "Make the archive of all names of the file.",
+      },
+    );
+  }
+  const shared: SourceNode = { ...node, mode: header.mode, linkGroup: node.linkGroup ?? `archive:${target}` };
+  const content = node.kind === "file" ? changes.root.open(target) : undefined;
+  changes.put(target, shared, content);
+  changes.put(path, shared, content);
+}
