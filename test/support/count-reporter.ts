@@ -6,7 +6,9 @@ export default class CountReporter implements Reporter {
     const count = { passed: 0, failed: unhandled.length, skipped: 0 };
     const skipped: string[] = [];
     for (const module of modules) {
-      if (module.errors().length > 0) count.failed += 1;
+      // A hook that failed is a suite's own error: its tests only count as skipped.
+      const failed = [module, ...module.children.allSuites()].filter((suite) => suite.errors().length > 0);
+      count.failed += failed.length;
       for (const test of module.children.allTests()) {
         const { state } = test.result();
         if (state === "pending") continue;
