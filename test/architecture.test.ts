@@ -43,7 +43,7 @@ const rules: Rules = {
       render: ["io"],
       commands: ["args", "io", "metadata", "output", "registry-flags", "render"],
       metadata: [],
-      "registry-flags": ["args"],
+      "registry-flags": ["args", "io"],
       output: ["args"],
       main: "*",
       bin: "*",

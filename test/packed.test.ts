@@ -1,0 +1,96 @@
+import { execFile, execFileSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+const run = promisify(execFile);
+const root = fileURLToPath(new URL("../", import.meta.url));
+const folders = ["registry", "core", "cli"];
+const pnpm = ["--yes", "pnpm@12.21.0"];
+
+interface PackageFile {
+  readonly name: string;
+  readonly version: string;
+  readonly exports: Readonly<Record<string, unknown>>;
+  readonly dependencies?: Readonly<Record<string, string>>;
+}
+
+const packages = folders.map((folder) => readJson(join(root, "packages", folder, "package.json")));
+const entries = packages.flatMap(({ name, exports }) =>
+  Object.keys(exports)
+    .filter((path) => path !== "./package.json")
+    .map((path) => name + path.slice(1)),
+);
+
+// An empty project with pnpm's strict node_modules: what a package forgot to depend on is not there.
+describe("the packed packages, installed in an empty project", () => {
+  const place = mkdtempSync(join(tmpdir(), "undocked-packed-"));
+
+  beforeAll(async () => {
+    const projects = folders.map((folder) => `packages/${folder}`);
+    execFileSync(join(root, "node_modules/.bin/tsc"), ["-b", ...projects], {
+      cwd: root,
+      stdio: ["ignore", "inherit", "inherit"],
+    });
+    for (const folder of folders) {
+      const args = [...pnpm, "pack", "--pack-destination", place];
+      await run("npx", args, { cwd: join(root, "packages", folder) });
+    }
+    const tarballs = Object.fromEntries(
+      packages.map(({ name, version }) => {
+        const file = `${name.replace("@", "").replace("/", "-")}-${version}.tgz`;
+        return [name, pathToFileURL(join(place, file)).href.replace("file://", "file:")];
+      }),
+    );
+    writeFileSync(
+      join(place, "package.json"),
+      JSON.stringify({ name: "empty", private: true, type: "module", dependencies: tarballs }),
+    );
+    // They depend on each other by version, and are on no registry yet.
+    writeFileSync(
+      join(place, "pnpm-workspace.yaml"),
+      JSON.stringify({ packages: ["."], overrides: tarballs }),
+    );
+    await run("npx", [...pnpm, "install", "--prefer-offline", "--no-frozen-lockfile"], { cwd: place });
+  });
+  afterAll(() => rmSync(place, { recursive: true, force: true }));
+
+  test("depend on each other by version and not by the workspace", () => {
+    for (const { name } of packages) {
+      const { dependencies = {} } = readJson(join(place, "node_modules", name, "package.json"));
+      expect(Object.values(dependencies).filter((range) => /workspace|catalog|file/.test(range))).toEqual([]);
+    }
+  });
+
+  test.each(folders)("@undocked/%s brings no tests and no build state", (folder) => {
+    const files = readdirSync(join(place, "node_modules/@undocked", folder), { recursive: true }).map(String);
+    expect(
+      files.filter((file) => /\.test\.|tsbuildinfo/.test(file) && !file.startsWith("node_modules")),
+    ).toEqual([]);
+    expect(files).toContain("dist/index.d.ts");
+  });
+
+  test.each(entries)("%s can be imported and required", async (entry) => {
+    const count = (source: string, type: string) =>
+      run(process.execPath, [`--input-type=${type}`, "--no-warnings", "--eval", source], { cwd: place });
+    const imported = await count(
+      `console.log(Object.keys(await import("${entry}")).sort().join())`,
+      "module",
+    );
+    const required = await count(`console.log(Object.keys(require("${entry}")).sort().join())`, "commonjs");
+    expect(imported.stderr).toBe("");
+    expect(required.stdout).toBe(imported.stdout);
+  });
+
+  test("undocked tells its version", async () => {
+    const { stdout } = await run(join(place, "node_modules/.bin/undocked"), ["--version"], { cwd: place });
+    expect(stdout.trim()).toContain(packages.at(-1)?.version);
+  });
+});
+
+function readJson(path: string): PackageFile {
+  return JSON.parse(readFileSync(path, "utf8")) as PackageFile;
+}
