@@ -58,7 +58,7 @@ export interface Statement {
 
 export interface Heredoc {
   readonly name: string;
-  /** As it stands in the text; `chomp` has not been applied. */
+  /** In a statement as it stands in the text; in COPY and ADD without the tabs that `chomp` takes away. */
   readonly content: string;
   /** The number before `<<`, else 0. */
   readonly fd: number;
@@ -72,6 +72,8 @@ export interface Stage {
   readonly index: number;
   /** In lower case. */
   readonly name?: string;
+  /** What a comment `# <name> <text>` above the FROM says. */
+  readonly description?: string;
   readonly from: FromInstruction;
   readonly instructions: readonly StageInstruction[];
 }

@@ -1,0 +1,78 @@
+import type { Platform } from "@undocked/registry";
+import { WordError } from "./error.ts";
+
+const OS_AND_VERSION = String.raw`^([A-Za-z0-9_-]+)(?:\(([A-Za-z0-9_.%-]*)((?:\+[A-Za-z0-9_.%-]+)*)\))?$`;
+const COMPONENT = "^[A-Za-z0-9_.-]+$";
+const SYSTEMS = new Set(
+  "aix android darwin dragonfly freebsd hurd illumos ios js linux nacl netbsd openbsd plan9 solaris wasip1 windows zos".split(
+    " ",
+  ),
+);
+const ARCHITECTURES: Readonly<Record<string, readonly [string, string?]>> = {
+  i386: ["386"],
+  x86_64: ["amd64"],
+  "x86-64": ["amd64"],
+  aarch64: ["arm64"],
+  armhf: ["arm", "v7"],
+  armel: ["arm", "v6"],
+};
+const KNOWN = new Set(
+  "386 amd64 amd64p32 arm arm64 armbe arm64be loong64 mips mipsle mips64 mips64le mips64p32 mips64p32le ppc ppc64 ppc64le riscv riscv64 s390 s390x sparc sparc64 wasm".split(
+    " ",
+  ),
+);
+
+/**
+ * Reads a platform as `FROM --platform` takes it: `os`, `architecture`, `os/architecture[/variant]`, with
+ * `os(version)` for the system. What is left out is Linux on amd64.
+ *
+ * @throws {DockerfileError} `DOCKERFILE_INVALID`, naming the component that does not fit
+ */
+export function parsePlatformWord(text: string): Platform {
+  const [first = "", ...rest] = text.split("/");
+  const system = new RegExp(OS_AND_VERSION).exec(first);
+  if (system === null) {
+    throw new WordError(
+      `${quote(first)} is an invalid OS component of ${quote(text)}: OSAndVersion specifier component must match ${quote(OS_AND_VERSION)}: invalid argument`,
+    );
+  }
+  for (const part of rest) {
+    if (!new RegExp(COMPONENT).test(part)) {
+      throw new WordError(
+        `${quote(part)} is an invalid component of ${quote(text)}: platform specifier component must match ${quote(COMPONENT)}: invalid argument`,
+      );
+    }
+  }
+  if (rest.length > 2) {
+    throw new WordError(`${quote(text)}: cannot parse platform specifier: invalid argument`);
+  }
+  const [, name = "", version] = system;
+  const osVersion = version === undefined || version === "" ? {} : { "os.version": version };
+  const [architecture, variant] = rest;
+  if (architecture !== undefined) {
+    return { os: name.toLowerCase(), ...osVersion, ...architectureOf(architecture, variant) };
+  }
+  const only = name.toLowerCase();
+  if (SYSTEMS.has(only) || only === "macos") {
+    return { os: only === "macos" ? "darwin" : only, ...osVersion, architecture: "amd64" };
+  }
+  const machine = architectureOf(only);
+  if (KNOWN.has(machine.architecture)) return { os: "linux", ...machine };
+  throw new WordError(`${quote(text)}: unknown operating system or architecture: invalid argument`);
+}
+
+function architectureOf(name: string, given?: string): Pick<Platform, "architecture" | "variant"> {
+  const lower = name.toLowerCase();
+  const [architecture, implied] = (Object.hasOwn(ARCHITECTURES, lower)
+    ? ARCHITECTURES[lower]
+    : undefined) ?? [lower];
+  let variant = given?.toLowerCase() ?? implied;
+  if (variant !== undefined && /^\d+$/.test(variant)) variant = `v${variant}`;
+  if (architecture === "amd64" && variant === "v1") variant = undefined;
+  if (architecture === "arm" && variant === "v7" && given === undefined) variant = undefined;
+  return { architecture, ...(variant === undefined ? {} : { variant }) };
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text);
+}

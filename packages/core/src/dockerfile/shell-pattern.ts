@@ -1,0 +1,117 @@
+import { WordError } from "./error.ts";
+
+/**
+ * A pattern of `${x#…}`, `${x%…}` and `${x/…/…}`: the literal runs between its `*`s, each an array of
+ * characters in which `undefined` is a `?`. There is always at least one run.
+ *
+ * Matching needs no backtracking: the runs are found from the left one after another.
+ */
+type Runs = readonly (readonly (string | undefined)[])[];
+
+/** The shortest (or longest) prefix that matches is cut off. */
+export function cutPrefix(value: string, pattern: string, reach: "shortest" | "longest"): string {
+  const characters = Array.from(value);
+  const end = prefixEnd(characters, parsePattern(pattern), 0, reach);
+  return end === undefined ? value : characters.slice(end).join("");
+}
+
+/** The shortest (or longest) suffix that matches is cut off. */
+export function cutSuffix(value: string, pattern: string, reach: "shortest" | "longest"): string {
+  const mirrored = parsePattern(pattern)
+    .map((run) => [...run].reverse())
+    .reverse();
+  const characters = Array.from(value).reverse();
+  const end = prefixEnd(characters, mirrored, 0, reach);
+  return end === undefined ? value : characters.slice(end).reverse().join("");
+}
+
+/** The leftmost, longest match, or every one, becomes `replacement`. */
+export function replacePattern(
+  value: string,
+  pattern: string,
+  replacement: string,
+  count: "first" | "all",
+): string {
+  const runs = parsePattern(pattern);
+  const [head = []] = runs;
+  const characters = Array.from(value);
+  const result: string[] = [];
+  let copied = 0;
+  let afterMatch = -1;
+  for (let from = 0; from <= characters.length;) {
+    const start = find(characters, head, from);
+    const end = start === undefined ? undefined : prefixEnd(characters, runs, start, "longest");
+    if (start === undefined || end === undefined) break;
+    // Go's rule: an empty match right after a match does not count.
+    if (end > start || start !== afterMatch) {
+      result.push(characters.slice(copied, start).join(""), replacement);
+      copied = end;
+      afterMatch = end;
+      if (count === "first") break;
+    }
+    from = end > start ? end : start + 1;
+  }
+  return result.join("") + characters.slice(copied).join("");
+}
+
+function parsePattern(pattern: string): Runs {
+  const runs: (string | undefined)[][] = [[]];
+  const characters = Array.from(pattern);
+  for (let index = 0; index < characters.length; index += 1) {
+    const character = characters[index];
+    if (character === "*") runs.push([]);
+    else if (character === "?") runs.at(-1)?.push(undefined);
+    else if (character !== "\\") runs.at(-1)?.push(character);
+    else {
+      index += 1;
+      const escaped = characters[index] ?? "";
+      if (!["*", "?", "\\", "}", "/"].includes(escaped)) {
+        throw new WordError(`invalid pattern (${pattern}) in substitution: invalid escape '\\${escaped}'`);
+      }
+      runs.at(-1)?.push(escaped);
+    }
+  }
+  return runs;
+}
+
+/** Where a match that begins at `start` ends. */
+function prefixEnd(
+  characters: readonly string[],
+  runs: Runs,
+  start: number,
+  reach: "shortest" | "longest",
+): number | undefined {
+  const [head = [], ...others] = runs;
+  if (!matchesAt(characters, head, start)) return undefined;
+  let end = start + head.length;
+  for (const [index, run] of others.entries()) {
+    const last = index === others.length - 1;
+    const at = last && reach === "longest" ? findLast(characters, run, end) : find(characters, run, end);
+    if (at === undefined) return undefined;
+    end = at + run.length;
+  }
+  return end;
+}
+
+type Run = Runs[number];
+
+function matchesAt(characters: readonly string[], run: Run, at: number): boolean {
+  return (
+    at + run.length <= characters.length &&
+    run.every((wanted, index) => wanted === undefined || wanted === characters[at + index])
+  );
+}
+
+function find(characters: readonly string[], run: Run, from: number): number | undefined {
+  for (let at = from; at + run.length <= characters.length; at += 1) {
+    if (matchesAt(characters, run, at)) return at;
+  }
+  return undefined;
+}
+
+function findLast(characters: readonly string[], run: Run, from: number): number | undefined {
+  for (let at = characters.length - run.length; at >= from; at -= 1) {
+    if (matchesAt(characters, run, at)) return at;
+  }
+  return undefined;
+}
