@@ -59,7 +59,7 @@ export function toolsFor({ peers }) {
         const [host] = target.split("/");
         const image = (reference) => reference.slice(host.length + 1);
         return `mkdir -p '${state}/layers'
-          '${node22}' '${containerify}' --registry 'http://${host}/v2/' --fromImage '${image(base)}' --toImage '${image(target)}' --folder '${context}' --customContent '.:/app' --allowNoPushAuth --layerCacheFolder '${state}/layers'`;
+          '${node22}' '${containerify}' --registry 'http://${host}/v2/' --fromImage '${image(base)}' --toImage '${image(target)}' --folder '${context}' --customContent '.:/app' --allowNoPushAuth --doCrossMount --layerCacheFolder '${state}/layers'`;
       },
     },
   ];
