@@ -1,15 +1,22 @@
 import { filteredTree } from "../context/filtered-tree.ts";
 import { cleanPath, joinPath } from "../context/path.ts";
 import { subTree } from "../context/sub-tree.ts";
-import type { SourceNode } from "../context/source-tree.ts";
+import type { FileContent, SourceNode } from "../context/source-tree.ts";
 import type { Entry } from "../layer/entry.ts";
+import { isArchive, unpackArchive } from "./archive.ts";
 import { changeSet, type ChangeSet } from "./change-set.ts";
 import { blocked, copierFor, type Copier } from "./copier.ts";
 import { copyParents } from "./copy-parents.ts";
 import { chooseSources, type Chosen, type WrittenFile } from "./copy-sources.ts";
 import type { CopySource, CopyStep } from "./copy-step.ts";
 import { makeDirectories } from "./directories.ts";
-import { emptyRootFs, type RootFs } from "./rootfs.ts";
+import { emptyRootFs, type LayerContent, type RootFs } from "./rootfs.ts";
+
+/** An ADD of local files; archives among them are unpacked. */
+export interface AddStep extends CopyStep {
+  /** Gives the bytes of an archive's files when the layer is written; `--unpack=false`: absent. */
+  readonly archives?: (archive: FileContent) => LayerContent;
+}
 
 /**
  * Does what COPY does to the files (reference: BuildKit's file operations), without reading one.
@@ -18,11 +25,45 @@ import { emptyRootFs, type RootFs } from "./rootfs.ts";
  * @throws {CopyError} `COPY_SOURCE_MISSING`, `COPY_CONFLICT`, `COPY_NAME_RESERVED`
  */
 export function copy(root: RootFs, step: CopyStep): Entry[] {
-  const linked = step.destinationLinks === "replace";
-  const changes = changeSet(linked ? emptyRootFs() : root);
-  for (const [index, source] of step.sources.entries()) copyOne(changes, step, source, `copy${index}`);
+  const changes = changesOf(root, step);
+  for (const [index, source] of step.sources.entries()) copyOne(changes, step, source, `source${index}`);
+  return finished(root, changes);
+}
+
+/**
+ * Does what ADD does to the files: as {@link copy}, but sources that are archives are unpacked. Reads those.
+ *
+ * @returns the layer's entries
+ * @throws as {@link copy}, and {@link unpackArchive}
+ */
+export async function add(root: RootFs, step: AddStep): Promise<Entry[]> {
+  const changes = changesOf(root, step);
+  for (const [index, source] of step.sources.entries()) {
+    if (source.kind === "written" || step.archives === undefined) {
+      copyOne(changes, step, source, `source${index}`);
+      continue;
+    }
+    const copier = copierFor(changes, step, `source${index}`);
+    for (const chosen of chooseSources(source.tree, source.path, step.match)) {
+      const file = chosen.node.kind === "file" ? chosen.tree.open(chosen.path) : undefined;
+      if (file !== undefined && (await isArchive(file.stream()))) {
+        chosen.tree.taken?.(chosen.path);
+        await unpackArchive(changes, { ...step, archive: file.stream(), content: step.archives(file) });
+      } else {
+        copyChosen(copier, chosen, step);
+      }
+    }
+  }
+  return finished(root, changes);
+}
+
+function changesOf(root: RootFs, { destinationLinks }: CopyStep): ChangeSet {
+  return changeSet(destinationLinks === "replace" ? emptyRootFs() : root);
+}
+
+function finished(root: RootFs, changes: ChangeSet): Entry[] {
   const entries = changes.entries();
-  if (linked) root.applyEntries(entries);
+  if (changes.root !== root) root.applyEntries(entries);
   return entries;
 }
 

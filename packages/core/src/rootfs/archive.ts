@@ -1,16 +1,15 @@
 import { readTar, type TarHeader, type TarLimits } from "@undocked/registry/tar";
 import { baseName, cleanPath, joinPath, parentPath } from "../context/path.ts";
 import type { SourceNode } from "../context/source-tree.ts";
-import type { Entry } from "../layer/entry.ts";
 import { inflated } from "../layer/inflate.ts";
-import { changeSet, type ChangeSet } from "./change-set.ts";
+import type { ChangeSet } from "./change-set.ts";
 import { CopyError } from "./copy-error.ts";
 import { makeDirectories, notDirectory } from "./directories.ts";
 import type { Owner } from "./owner.ts";
-import type { LayerContent, RootFs } from "./rootfs.ts";
+import type { LayerContent } from "./rootfs.ts";
 
-/** An ADD of one archive. */
-export interface AddArchiveStep {
+/** An archive that ADD unpacks. */
+export interface ArchiveStep {
   /** All of the archive, compressed or not. */
   readonly archive: AsyncIterable<Uint8Array>;
   /** Gives the bytes of its files later. */
@@ -47,16 +46,15 @@ export async function isArchive(file: AsyncIterable<Uint8Array>): Promise<boolea
  * @throws {CopyError} `COPY_CONFLICT`, `COPY_NAME_RESERVED`
  * @throws {FormatError} `TAR_INVALID`
  */
-export async function addArchive(root: RootFs, step: AddArchiveStep): Promise<Entry[]> {
-  const changes = changeSet(root);
-  const { path: destination } = root.resolve(cleanPath(step.destination));
+export async function unpackArchive(changes: ChangeSet, step: ArchiveStep): Promise<void> {
+  const { path: destination } = changes.root.resolve(cleanPath(step.destination));
   makeDirectories(changes, destination, { uid: 0, gid: 0, ...step.owner, mode: 0o755, mtime: step.now });
-  for await (const { header } of readTar(inflated(step.archive), step.limits))
+  for await (const { header } of readTar(inflated(step.archive), step.limits)) {
     unpack(changes, destination, header, step);
-  return changes.entries();
+  }
 }
 
-function unpack(changes: ChangeSet, destination: string, header: TarHeader, step: AddArchiveStep): void {
+function unpack(changes: ChangeSet, destination: string, header: TarHeader, step: ArchiveStep): void {
   const inner = cleanPath(header.path);
   const path = inner === "/" ? destination : placeOf(changes, destination, inner, step);
   const there = changes.root.lstat(path);
@@ -79,7 +77,7 @@ function unpack(changes: ChangeSet, destination: string, header: TarHeader, step
 }
 
 /** Where a member goes: links on the way lead inside the image's root, missing parents are made. */
-function placeOf(changes: ChangeSet, destination: string, inner: string, step: AddArchiveStep): string {
+function placeOf(changes: ChangeSet, destination: string, inner: string, step: ArchiveStep): string {
   const wanted = destination === "/" ? inner : `${destination}${inner}`;
   const { path: parent, node, obstacle } = changes.root.resolve(parentPath(wanted));
   if (obstacle !== undefined && node === undefined) throw inTheWay(changes, obstacle);
@@ -100,7 +98,7 @@ function linkTo(
   destination: string,
   path: string,
   header: TarHeader,
-  step: AddArchiveStep,
+  step: ArchiveStep,
 ): void {
   const target = placeOf(changes, destination, cleanPath(header.linkTarget ?? ""), step);
   const node = changes.root.lstat(target);
