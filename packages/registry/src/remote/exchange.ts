@@ -300,7 +300,8 @@ function waitBefore(line: Line, failure: RegistryError, sent: Sent, attempt: num
   if (sent.kind === "failed") return sent.repeatable ? backoffMs(attempt, line.retry) : undefined;
   const { status, headers } = sent.response;
   const byCode = adviceForErrorCode(failure.code);
-  const final = status === 401 || status === 403 || status === 404 || status === 405;
+  // A code says more than a 400; elsewhere the status is what the server means.
+  const final = status >= 500 || status === 401 || status === 403 || status === 404 || status === 405;
   if (byCode === "once" && attempt === 0) return 1000;
   if (adviceForStatus(status) !== "again" && (final || byCode !== "again")) return undefined;
   const asked = parseRetryAfter(headers.get("retry-after"), line.now());

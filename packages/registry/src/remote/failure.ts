@@ -53,6 +53,7 @@ function codeOfStatus(status: number, subject: Subject): RegistryErrorCode {
     case 403:
       return "DENIED";
     case 405:
+    case 501:
       return "UNSUPPORTED";
     case 413:
       return "SIZE_INVALID";

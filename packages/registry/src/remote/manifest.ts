@@ -96,7 +96,7 @@ async function headManifest(
   const mediaType = contentType(answer) ?? "";
   return {
     ...(isDigest(digest) ? { digest } : {}),
-    ...(/^\d{1,9}$/.test(length) ? { size: Number(length) } : {}),
+    ...(/^[1-9]\d{0,8}$/.test(length) ? { size: Number(length) } : {}),
     ...(isManifestType(mediaType) || isIndexType(mediaType) ? { mediaType } : {}),
   };
 }
