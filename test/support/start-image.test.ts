@@ -1,11 +1,14 @@
+import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { compile } from "../../examples/eywa/compile.ts";
 import { directory, file } from "./bases.ts";
 import { makeImage, writeMade } from "./make-image.ts";
+import { privatePodman } from "./podman.ts";
 import { startImage, startTools } from "./start-image.ts";
 import { lacks, lacksRoot } from "./tools.ts";
 
@@ -45,6 +48,19 @@ describe.skipIf(lacks(...startTools, "gcc") || lacksRoot)("a started image", () 
     await using image = await startImage({ layout: `${layout}-broken`, tag: "web" });
     expect(await image.ended).not.toBe(0);
     await expect(image.get("http://127.0.0.2:8082/")).rejects.toThrow(/ended with 127.*nothing/s);
+  });
+
+  test.skipIf(lacks("podman", "skopeo"))("answers from podman too", async () => {
+    await using podman = await privatePodman();
+    await promisify(execFile)("skopeo", [
+      "copy",
+      "-q",
+      `oci:${layout}:web`,
+      `docker-archive:${layout}.tar:t/web:1`,
+    ]);
+    await podman.command("load", "-i", `${layout}.tar`);
+    await using image = podman.start("docker.io/t/web:1");
+    expect(await image.get("http://127.0.0.2:8082/")).toEqual({ status: 200, body: "hello\n" });
   });
 
   test.skipIf(lacks("runc"))("answers from a container too", async () => {

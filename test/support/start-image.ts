@@ -1,10 +1,9 @@
-import { execFile, spawn, type ChildProcess } from "node:child_process";
-import { mkdtemp, readFile, readlink, rm, writeFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { findProgram } from "./tools.ts";
+import { isolationTools, pathOf, startIsolated, type IsolatedProgram } from "./own-network.ts";
 
 const run = promisify(execFile);
 
@@ -18,24 +17,13 @@ export interface StartOptions {
   readonly by?: "chroot" | "runc";
 }
 
-export interface StartedImage extends AsyncDisposable {
+export interface StartedImage extends IsolatedProgram {
   /** The unpacked root, on the host. */
   readonly root: string;
-  /** What it has written to its two streams so far. */
-  output(): string;
-  /** Its exit status or signal, once it has ended. */
-  readonly ended: Promise<number | string>;
-  /** Asks a URL from inside the image's network; again, up to a limit, until there is an answer. */
-  get(url: string): Promise<Answer>;
-}
-
-export interface Answer {
-  readonly status: number;
-  readonly body: string;
 }
 
 /** What `startImage` needs besides root: for `test.skipIf(lacksRoot || lacks(...startTools))`. */
-export const startTools = ["umoci", "unshare", "ip"] as const;
+export const startTools = ["umoci", ...isolationTools] as const;
 
 /**
  * Unpacks an image with umoci and starts it as umoci read its configuration: arguments, environment, working directory. It
@@ -48,16 +36,11 @@ export async function startImage(options: StartOptions): Promise<StartedImage> {
     await run("umoci", ["unpack", "--image", `${options.layout}:${options.tag}`, bundle]);
     const start = options.by === "runc" ? inContainer : inRoot;
     const { command, env, stop } = await start(bundle, options.env ?? {});
-    // Each step becomes the next, so that the process we have is the image's own.
-    const script = `${pathOf("ip")} link set lo up && exec "$@"`;
-    const child = spawn(pathOf("unshare"), ["--net", "--", "/bin/sh", "-c", script, "sh", ...command], {
-      stdio: ["ignore", "pipe", "pipe"],
-      env: { ...env },
-    });
-    return started(child, join(bundle, "rootfs"), async () => {
+    const clean = async (): Promise<void> => {
       await stop();
       await rm(directory, { recursive: true, force: true });
-    });
+    };
+    return { ...startIsolated({ command, env, clean }), root: join(bundle, "rootfs") };
   } catch (error) {
     await rm(directory, { recursive: true, force: true });
     throw error;
@@ -130,76 +113,4 @@ function environment(variables: readonly string[]): Record<string, string> {
       return [variable.slice(0, at), variable.slice(at + 1)];
     }),
   );
-}
-
-function started(child: ChildProcess, root: string, clean: () => Promise<void>): StartedImage {
-  const chunks: Buffer[] = [];
-  child.stdout?.on("data", (chunk: Buffer) => chunks.push(chunk));
-  child.stderr?.on("data", (chunk: Buffer) => chunks.push(chunk));
-  const output = (): string => Buffer.concat(chunks).toString();
-  const ended = new Promise<number | string>((resolve) => {
-    child.once("error", (error) => resolve(error.message));
-    child.once("close", (code, signal) => resolve(code ?? signal ?? "unknown"));
-  });
-  return {
-    root,
-    output,
-    ended,
-    get: async (url) => {
-      const asked = ask(child.pid ?? 0, url);
-      const first = await Promise.race([asked, ended]);
-      if (typeof first === "object") return first;
-      asked.catch(() => {});
-      throw new Error(`It ended with ${first} before it answered: ${output()}`);
-    },
-    async [Symbol.asyncDispose]() {
-      child.kill("SIGKILL");
-      await clean();
-      await ended;
-    },
-  };
-}
-
-// Runs inside the namespace: Node's own client, since nothing else need be there.
-const asker = `
-  const [url] = process.argv.slice(1);
-  const ask = async (left) => {
-    try {
-      const response = await fetch(url, { signal: AbortSignal.timeout(10_000) });
-      return { status: response.status, body: await response.text() };
-    } catch (error) {
-      if (left === 0) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 100));
-      return ask(left - 1);
-    }
-  };
-  ask(150).then((answer) => console.log(JSON.stringify(answer)));
-`;
-
-async function ask(pid: number, url: string): Promise<Answer> {
-  await ownNetwork(pid);
-  // The environment of the tests may name a proxy, which this network does not reach.
-  const { stdout } = await run(
-    pathOf("nsenter"),
-    [`--net=/proc/${pid}/ns/net`, "--", process.execPath, "-e", asker, url],
-    { env: {} },
-  );
-  return JSON.parse(stdout) as Answer;
-}
-
-/** Resolves once the process has left our network for its own. */
-async function ownNetwork(pid: number): Promise<void> {
-  const ours = await readlink("/proc/self/ns/net");
-  for (let left = 500; left > 0; left -= 1) {
-    const its = await readlink(`/proc/${pid}/ns/net`).catch(() => ours);
-    if (its !== ours) return;
-    await sleep(20);
-  }
-  throw new Error(`Process ${pid} has no network of its own.`);
-}
-
-function pathOf(program: string): string {
-  const path = findProgram(program);
-  if (path === undefined) throw new Error(`${program} is not on this machine.`);
-  return path;
 }
