@@ -1,1 +1,13 @@
-export {};
+export { buildImage, type BuiltImage } from "./build/build-image.ts";
+export { OptionsError, type BuildOptions, type ExecutablePolicy, type Output } from "./build/options.ts";
+export type { BuildEvent } from "./build/event.ts";
+export { BuildError } from "./build/faults.ts";
+export { InputError } from "./build/input.ts";
+export type { PushedImage } from "./build/deliver.ts";
+export { ContextError } from "./context/context-error.ts";
+export type { FileMapping } from "./context/mapped-tree.ts";
+export { directoryTree } from "./context/directory-tree.ts";
+export { memoryTree, type MemoryFile } from "./context/memory-tree.ts";
+export type { FileContent, NodeKind, SourceNode, SourceTree } from "./context/source-tree.ts";
+export { LayerError } from "./layer/layer-error.ts";
+export { CopyError } from "./rootfs/copy-error.ts";

@@ -135,7 +135,7 @@ function path(flags: Arguments, io: Io, flag: string): string | undefined {
   return text === undefined ? undefined : resolve(io.cwd, text);
 }
 
-function optional<K extends string, V>(key: K, value: V | undefined): { readonly [P in K]?: V } {
+function optional<K extends string, const V>(key: K, value: V | undefined): { readonly [P in K]?: V } {
   const none: { readonly [P in K]?: V } = {};
   return value === undefined ? none : { ...none, [key]: value };
 }

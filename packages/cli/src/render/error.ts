@@ -42,10 +42,7 @@ function renderLocation(location: Location): string[] {
 
 /** Control characters could act on the terminal: they are shown, not sent. */
 export function visible(text: string): string {
-  return text.replaceAll(
-    /[\u0000-\u0008\u000B-\u001F\u007F-\u009F\u202A-\u202E\u2066-\u2069]/g,
-    (character) => {
-      return `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, "0")}`;
-    },
-  );
+  return text.replaceAll(/(?![\t\n])[\p{Cc}\p{Bidi_Control}]/gu, (character) => {
+    return `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, "0")}`;
+  });
 }

@@ -8,19 +8,12 @@ import {
   type RegistryClient,
   type RegistryClientOptions,
 } from "@undocked/registry";
-import { isSourceTree, type SourceTree } from "../context/source-tree.ts";
+import type { FileMapping } from "../context/mapped-tree.ts";
+import type { SourceTree } from "../context/source-tree.ts";
 import type { BuildEvent } from "./event.ts";
 
 /** What the caller of {@link buildImage} asked for is not what can be asked for. */
 export class OptionsError extends UndockedError<"OPTIONS_INVALID"> {}
-
-/** Brings a file or a directory of the project into the build context. */
-export interface FileMapping {
-  /** In the project; `/src`, `./src` and `src/` mean the same. Never the host's root. */
-  readonly from: string;
-  /** In the build context, by the same rule. */
-  readonly to: string;
-}
 
 export type ExecutablePolicy = "static" | "any";
 
@@ -180,4 +173,9 @@ function contradictions(options: BuildOptions): string[] {
 export function requestedPlatform(options: BuildOptions): Platform {
   const [text] = options.platforms ?? [];
   return text === undefined ? defaultPlatform : parsePlatform(text);
+}
+
+function isSourceTree(value: unknown): value is SourceTree {
+  if (typeof value !== "object" || value === null) return false;
+  return ["lstat", "list", "open"].every((key) => key in value);
 }

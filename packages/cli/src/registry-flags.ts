@@ -1,0 +1,30 @@
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import type { RegistryClientOptions } from "@undocked/registry";
+import { UsageError, type Arguments, type Flag } from "./args.ts";
+import type { Io } from "./io.ts";
+
+/** What every command that talks to registries takes. */
+export const registryFlags: Readonly<Record<string, Flag>> = {
+  "registry-ca": { value: "PATH", repeatable: true, help: "Trust these certificates (PEM) too" },
+  "plain-http": {
+    value: "HOST",
+    repeatable: true,
+    help: "Speak http to HOST[:PORT]; loopback hosts need no word",
+  },
+};
+
+export async function registryOptions(flags: Arguments, io: Io): Promise<RegistryClientOptions> {
+  const paths = flags.texts("registry-ca");
+  const ca = await Promise.all(paths.map((path) => readCertificates(resolve(io.cwd, path))));
+  const hosts = Object.fromEntries(flags.texts("plain-http").map((host) => [host, { plainHttp: true }]));
+  return { hosts, ...(ca.length === 0 ? {} : { ca }) };
+}
+
+async function readCertificates(path: string): Promise<string> {
+  const text = await readFile(path, "utf8").catch((cause: unknown) => {
+    throw new UsageError(`--registry-ca: ${path} cannot be read.`, { cause });
+  });
+  if (text.includes("-----BEGIN CERTIFICATE-----")) return text;
+  throw new UsageError(`--registry-ca: ${path} holds no PEM certificate.`);
+}

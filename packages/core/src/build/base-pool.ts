@@ -1,0 +1,160 @@
+import {
+  ContentError,
+  type BlobSource,
+  type CallOptions,
+  type Descriptor,
+  type ImageConfig,
+} from "@undocked/registry";
+import { readTar } from "@undocked/registry/tar";
+import { cachedIndex } from "../cache/index-cache.ts";
+import { cleanPath } from "../context/path.ts";
+import type { Dockerfile } from "../dockerfile/ast.ts";
+import { inflated } from "../layer/inflate.ts";
+import { LayerError } from "../layer/layer-error.ts";
+import type { PlanOptions } from "../plan/options.ts";
+import { planStages } from "../plan/plan-stages.ts";
+import type { BuildPlan, RequiredBase } from "../plan/plan.ts";
+import { indexLayer } from "../rootfs/index-layer.ts";
+import type { LayerIndex } from "../rootfs/layer-index.ts";
+import { emptyRootFs, type LayerContent, type RootFs } from "../rootfs/rootfs.ts";
+import { openNamedContext, openRegistryImage, parseNamedContext, type BaseImage } from "./base.ts";
+import type { BuildEvent } from "./event.ts";
+import type { Workspace } from "./workspace.ts";
+
+/** The images that a build rests on, each opened once. */
+export interface BasePool {
+  open(base: RequiredBase): Promise<BaseImage>;
+  /** One that was opened. */
+  opened(key: string): BaseImage;
+  /** The files of one that was opened; not to be changed. */
+  rootFs(key: string): Promise<RootFs>;
+}
+
+export interface BasePoolOptions {
+  readonly workspace: Workspace;
+  /** What a relative path of a named context starts at. */
+  readonly project: string;
+  readonly namedContexts: Readonly<Record<string, string>>;
+  readonly call: CallOptions;
+  readonly emit: (event: BuildEvent) => void;
+}
+
+export function basePool(options: BasePoolOptions): BasePool {
+  const opening = new Map<string, Promise<BaseImage>>();
+  const images = new Map<string, BaseImage>();
+  const roots = new Map<string, Promise<RootFs>>();
+
+  async function open(base: RequiredBase): Promise<BaseImage> {
+    const image = await openBase(base, options);
+    images.set(base.key, image);
+    options.emit({ kind: "base", reference: image.name, digest: image.root.digest });
+    return image;
+  }
+
+  function opened(key: string): BaseImage {
+    const image = images.get(key);
+    if (image === undefined) throw new Error(`the base ${key} was not opened`);
+    return image;
+  }
+
+  return {
+    open: (base) => once(opening, base.key, () => open(base)),
+    opened,
+    rootFs: (key) => once(roots, key, () => readRootFs(opened(key), options)),
+  };
+}
+
+function once<T>(under: Map<string, Promise<T>>, key: string, work: () => Promise<T>): Promise<T> {
+  const known = under.get(key);
+  if (known !== undefined) return known;
+  const begun = work();
+  under.set(key, begun);
+  return begun;
+}
+
+function openBase(
+  { kind, reference, platform }: RequiredBase,
+  { workspace, project, namedContexts, call }: BasePoolOptions,
+): Promise<BaseImage> {
+  const { client } = workspace;
+  const value = namedContexts[reference];
+  return kind === "named" && value !== undefined
+    ? openNamedContext(client, reference, parseNamedContext(reference, value), project, platform, call)
+    : openRegistryImage(client, reference, platform, call);
+}
+
+/**
+ * The merged view of a base's layers: from their cached indexes, else each layer is read once, several at a time.
+ *
+ * @throws {ContentError} `DIGEST_MISMATCH` for a layer that is not the one of the configuration
+ */
+async function readRootFs(image: BaseImage, options: BasePoolOptions): Promise<RootFs> {
+  const { layers } = image.manifest;
+  const diffIds = image.config.rootfs.diff_ids;
+  if (diffIds.length !== layers.length) {
+    throw new ContentError(
+      "DIGEST_MISMATCH",
+      `${image.name} has ${layers.length} layers, but its configuration lists ${diffIds.length}.`,
+    );
+  }
+  const root = emptyRootFs();
+  const indexes = await Promise.all(layers.map((layer) => layerIndex(layer, image.source, options)));
+  for (const [position, index] of indexes.entries()) {
+    const layer = layers[position];
+    if (layer === undefined || index.diffId !== diffIds[position]) {
+      throw new ContentError(
+        "DIGEST_MISMATCH",
+        `Layer ${position + 1} of ${image.name} unpacks to ${index.diffId}, but its configuration says ${String(diffIds[position])}.`,
+      );
+    }
+    root.applyIndex(index, layerContent(layer, image.source, options.call));
+  }
+  return root;
+}
+
+function layerIndex(
+  layer: Descriptor,
+  source: BlobSource,
+  { workspace, call, emit }: BasePoolOptions,
+): Promise<LayerIndex> {
+  return cachedIndex(workspace.indexes, layer.digest, "", () => {
+    emit({ kind: "index", layer });
+    return indexLayer(source.fetch(layer, call));
+  });
+}
+
+/** Files of a base's layer; each reading goes through the layer up to the file. */
+function layerContent(layer: Descriptor, source: BlobSource, call: CallOptions): LayerContent {
+  return {
+    open: (path, size) => ({
+      size,
+      async *stream() {
+        for await (const { header, body } of readTar(inflated(source.fetch(layer, call)))) {
+          if (header.kind !== "file" || cleanPath(header.path) !== path) continue;
+          yield* body;
+          return;
+        }
+        throw new LayerError("LAYER_INVALID", `${layer.digest} has no file ${path}, which its index lists.`);
+      },
+    }),
+  };
+}
+
+/** Opens the bases that a plan asks for and plans again with their configurations, until it asks for none. */
+export async function completePlan(
+  dockerfile: Dockerfile,
+  options: PlanOptions,
+  first: BuildPlan,
+  pool: BasePool,
+): Promise<BuildPlan> {
+  const configs = new Map<string, ImageConfig>();
+  let plan = first;
+  // A base's triggers may name further images; each round knows more of them.
+  for (;;) {
+    const missing = plan.requiredBases.filter(({ key }) => !configs.has(key));
+    if (missing.length === 0) return plan;
+    for (const base of missing) void pool.open(base).catch(() => {});
+    for (const base of missing) configs.set(base.key, (await pool.open(base)).config);
+    plan = planStages(dockerfile, options, configs);
+  }
+}

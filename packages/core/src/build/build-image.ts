@@ -1,0 +1,214 @@
+import {
+  contentOf,
+  type BlobSource,
+  type Descriptor,
+  type Diagnostic,
+  type Digest,
+  type ImageConfig,
+  type Manifest,
+  type Reference,
+} from "@undocked/registry";
+import type { PlanOptions } from "../plan/options.ts";
+import { planStages } from "../plan/plan-stages.ts";
+import type { BuildPlan } from "../plan/plan.ts";
+import { checkEntrypoint } from "../preflight/entrypoint.ts";
+import { assembleImage, type AssembledImage } from "./assemble.ts";
+import { parseNamedContext } from "./base.ts";
+import { basePool, completePlan } from "./base-pool.ts";
+import {
+  formatTagged,
+  pushImage,
+  taggedReference,
+  writeOutput,
+  type Delivery,
+  type PushedImage,
+} from "./deliver.ts";
+import type { BuildEvent } from "./event.ts";
+import { faults } from "./faults.ts";
+import { readInput, type BuildInput } from "./input.ts";
+import { checkLocally } from "./local-check.ts";
+import { checkOptions, requestedPlatform, type BuildOptions } from "./options.ts";
+import { applyStages, timeText, type BuiltStage } from "./stage.ts";
+import { openWorkspace, type Workspace } from "./workspace.ts";
+
+/**
+ * An image that was built. Its own layers lie in the cache; without one, until the image is disposed of (`await using`), which
+ * also closes the connections that `store` reads base layers through.
+ */
+export interface BuiltImage extends AsyncDisposable {
+  readonly root: Descriptor;
+  /** The root's. */
+  readonly digest: Digest;
+  readonly manifest: Manifest;
+  readonly config: ImageConfig;
+  /** The base's and the build's own. */
+  readonly layers: readonly Descriptor[];
+  /** As asked for, with everything written out. */
+  readonly tags: readonly string[];
+  readonly warnings: readonly Diagnostic[];
+  readonly pushed: readonly PushedImage[];
+  /** Reads everything that the root points to; base layers come from where the base lies. */
+  readonly store: BlobSource;
+}
+
+/** What was found to be in order before anything was fetched. */
+interface Checked {
+  readonly input: BuildInput;
+  readonly planOptions: PlanOptions;
+  /** Made without knowing the bases. */
+  readonly plan: BuildPlan;
+  /** Steps that have been looked at. */
+  readonly steps: ReadonlySet<string>;
+}
+
+/**
+ * Builds an image, and pushes or writes it where that is asked for. Nothing of the image is executed.
+ *
+ * Faults of the options, the Dockerfile, the mappings and the files are found first and told together; nothing is fetched then.
+ *
+ * @throws {UndockedError} with a code of the README's table; `diagnostics` has each fault with its place
+ */
+export async function buildImage(options: BuildOptions = {}): Promise<BuiltImage> {
+  checkOptions(options);
+  const checked = await check(options);
+  const workspace = await openWorkspace(options);
+  try {
+    return await build(options, checked, workspace);
+  } catch (error) {
+    await workspace[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function check(options: BuildOptions): Promise<Checked> {
+  const { namedContexts = {}, tags = [], executables = "static" } = options;
+  const found = faults();
+  for (const tag of tags) found.collect(() => taggedReference(tag));
+  for (const [name, value] of Object.entries(namedContexts))
+    found.collect(() => parseNamedContext(name, value));
+  const platform = found.collect(() => requestedPlatform(options));
+  const input = readInput(options, found);
+  if (input === undefined || platform === undefined) throw found.error();
+  const planOptions = planOptionsOf(options, platform);
+  const plan = found.collect(() => planStages(input.dockerfile, planOptions, new Map()));
+  if (plan === undefined) throw found.error();
+  const steps = await checkLocally(plan, input.context, executables, found);
+  found.throwIfAny();
+  return { input, planOptions, plan, steps };
+}
+
+function planOptionsOf(options: BuildOptions, platform: NonNullable<PlanOptions["platform"]>): PlanOptions {
+  const { buildArgs, labels, target, entrypoint, sourceDateEpoch, namedContexts } = options;
+  return {
+    platform,
+    ...(buildArgs === undefined ? {} : { buildArgs }),
+    ...(labels === undefined ? {} : { labels }),
+    ...(target === undefined ? {} : { target }),
+    ...(entrypoint === undefined ? {} : { entrypoint }),
+    ...(sourceDateEpoch === undefined ? {} : { sourceDateEpoch }),
+    ...(namedContexts === undefined ? {} : { namedContexts: Object.keys(namedContexts) }),
+  };
+}
+
+async function build(options: BuildOptions, checked: Checked, workspace: Workspace): Promise<BuiltImage> {
+  const { executables = "static", timestamps = "epoch", signal, onEvent } = options;
+  const { input, planOptions } = checked;
+  const emit = (event: BuildEvent): void => onEvent?.(event);
+  const call = signal === undefined ? {} : { signal };
+  const bases = basePool({
+    workspace,
+    project: input.project,
+    namedContexts: options.namedContexts ?? {},
+    call,
+    emit,
+  });
+  const plan = await completePlan(input.dockerfile, planOptions, checked.plan, bases);
+  const epoch = plan.sourceDateEpoch ?? 0;
+  const stage = await applyStages({
+    plan,
+    context: input.context,
+    bases,
+    workspace,
+    executables,
+    checked: checked.steps,
+    timestamps,
+    epoch,
+    emit,
+    ...call,
+  });
+  const image = assemble(stage, epoch);
+  const warnings = [
+    ...plan.warnings,
+    ...unusedMappings(input),
+    ...checkEntrypoint(stage.plan.config, stage.root),
+  ];
+  for (const warning of warnings) emit({ kind: "warning", warning });
+  const store = imageSource(image, stage, workspace);
+  const delivery: Delivery = { root: image.root, source: store, emit, origins: originsOf(stage), ...call };
+  const tags = (options.tags ?? []).map(formatTagged);
+  for (const output of options.outputs ?? []) await writeOutput(delivery, output, tags);
+  const pushed = options.push === true ? await pushImage(delivery, tags, workspace.client) : [];
+  return {
+    root: image.root,
+    digest: image.root.digest,
+    manifest: image.manifest,
+    config: image.config,
+    layers: image.manifest.layers,
+    tags,
+    warnings,
+    pushed,
+    store,
+    [Symbol.asyncDispose]: () => workspace[Symbol.asyncDispose](),
+  };
+}
+
+function assemble({ base, history, layers, plan: stage }: BuiltStage, epoch: number): AssembledImage {
+  return assembleImage({
+    base: base === undefined ? undefined : { config: base.config, layers: base.manifest.layers },
+    platform: stage.platform,
+    config: stage.config,
+    ...(stage.author === undefined ? {} : { author: stage.author }),
+    history,
+    layers,
+    created: timeText(epoch),
+  });
+}
+
+/** The two documents from memory, the build's layers from the workspace, the base's from the base. */
+function imageSource(
+  image: AssembledImage,
+  { base, layers }: BuiltStage,
+  { layers: own }: Workspace,
+): BlobSource {
+  const documents = new Map<string, Uint8Array>([
+    [image.root.digest, image.manifestBytes],
+    [image.manifest.config.digest, image.configBytes],
+  ]);
+  const built = new Set<string>(layers.map(({ descriptor }) => descriptor.digest));
+  const sourceOf = ({ digest }: Descriptor): BlobSource => (built.has(digest) ? own : (base?.source ?? own));
+  return {
+    fetch(target, options) {
+      const document = documents.get(target.digest);
+      return document === undefined ? sourceOf(target).fetch(target, options) : contentOf(document);
+    },
+    async exists(target, options) {
+      return documents.has(target.digest) || (await sourceOf(target).exists(target, options));
+    },
+  };
+}
+
+/** Where a registry may take the base's layers over from. */
+function originsOf({ base }: BuiltStage): ReadonlyMap<string, Reference> {
+  const { repository, manifest } = base ?? {};
+  if (repository === undefined) return new Map();
+  return new Map(manifest?.layers.map(({ digest }) => [digest, repository]));
+}
+
+function unusedMappings({ mapped }: BuildInput): Diagnostic[] {
+  return mapped.unusedMappings().map(({ from, to }) => ({
+    code: "MAPPING_UNUSED",
+    severity: "warning",
+    message: `No COPY takes ${to}, which ${from} is mapped to: it is not in the image.`,
+    hint: `Add COPY ${to} to the Dockerfile, or leave the mapping away.`,
+  }));
+}

@@ -1,0 +1,69 @@
+import type { IgnoreRules } from "../context/filtered-tree.ts";
+import { bytesContent } from "../context/memory-tree.ts";
+import type { SourceTree } from "../context/source-tree.ts";
+import { parseChmod } from "../dockerfile/chmod.ts";
+import { ignoreMatcher } from "../dockerfile/ignore.ts";
+import { pathMatcher } from "../dockerfile/path-match.ts";
+import type { Entry } from "../layer/entry.ts";
+import type { AddStep, CopyStep } from "../plan/plan.ts";
+import type { PathMatch } from "../rootfs/copy-sources.ts";
+import { copy } from "../rootfs/copy.ts";
+import { parseOwner } from "../rootfs/owner.ts";
+import type { RootFs } from "../rootfs/rootfs.ts";
+
+/**
+ * Does to the files what a COPY says, without reading one.
+ *
+ * @param tree - what its sources are looked up in
+ * @param now - seconds since 1970, of what the step itself makes
+ */
+export function copyEntries(step: CopyStep | AddStep, root: RootFs, tree: SourceTree, now: number): Entry[] {
+  const { chown, chmod, exclude, parents, link } = step;
+  const paths = step.sources.map((path) => ({ kind: "path", tree, path }) as const);
+  const heredocs = step.heredocs.map(({ name, content }) => {
+    return {
+      kind: "written",
+      name,
+      content: bytesContent(Buffer.from(content)),
+      mode: 0o644,
+      mtime: now,
+    } as const;
+  });
+  return copy(root, {
+    sources: [...paths, ...heredocs],
+    destination: step.destination,
+    match: pathMatch(),
+    now,
+    ...(chown === undefined ? {} : { owner: parseOwner(chown, root) }),
+    ...(chmod === undefined ? {} : { chmod: parseChmod(chmod), ...parentMode(chmod) }),
+    ...(exclude.length === 0 ? {} : { exclude: ignoreRules(exclude) }),
+    ...(parents ? { parents: pathPattern } : {}),
+    // With --chmod BuildKit does not link, silently.
+    ...(link && chmod === undefined ? { destinationLinks: "replace" as const } : {}),
+  });
+}
+
+/** Go's `path.Match`; the engine asks for one pattern many times in a row, so the last one stays compiled. */
+function pathMatch(): PathMatch {
+  let last: { readonly pattern: string; readonly matches: (path: string) => boolean } | undefined;
+  return (pattern, name) => {
+    if (last?.pattern !== pattern) last = { pattern, matches: pathMatcher(pattern) };
+    return last.matches(name);
+  };
+}
+
+/** The rules of a `.dockerignore`, or of `--exclude`. */
+export function ignoreRules(patterns: readonly string[]): IgnoreRules {
+  const reincludes = patterns.some((pattern) => pattern.startsWith("!"));
+  return { ignores: pathPattern(...patterns), reincludes };
+}
+
+function pathPattern(...patterns: readonly string[]): (path: string) => boolean {
+  const matcher = ignoreMatcher(patterns);
+  return (path) => matcher.ignores(path);
+}
+
+/** Directories made on the way take an octal mode, and none from a symbolic one. */
+function parentMode(chmod: string): { readonly parentMode?: number } {
+  return /^[0-7]+$/.test(chmod) ? { parentMode: Number.parseInt(chmod, 8) } : {};
+}

@@ -1,0 +1,152 @@
+import {
+  copyImage,
+  FormatError,
+  dockerArchive,
+  ociArchive,
+  ociLayout,
+  parseReference,
+  formatReference,
+  type BlobSink,
+  type BlobSource,
+  type CopyEvent,
+  type Descriptor,
+  type Reference,
+  type RegistryClient,
+  type Tagger,
+} from "@undocked/registry";
+import type { BuildEvent } from "./event.ts";
+import type { Output } from "./options.ts";
+
+/** Where an image was pushed to. */
+export interface PushedImage {
+  /** With its tag. */
+  readonly reference: string;
+  readonly repository: string;
+  readonly tag: string;
+  readonly digest: string;
+}
+
+export interface Delivery {
+  readonly root: Descriptor;
+  readonly source: BlobSource;
+  readonly signal?: AbortSignal;
+  readonly emit: (event: BuildEvent) => void;
+  /** Which repository has a blob already. */
+  readonly origins: ReadonlyMap<string, Reference>;
+}
+
+/** Pushes to each repository once, with all of its tags. */
+export async function pushImage(
+  delivery: Delivery,
+  tags: readonly string[],
+  client: RegistryClient,
+): Promise<readonly PushedImage[]> {
+  const pushed: PushedImage[] = [];
+  for (const [name, group] of byRepository(tags)) {
+    const [first] = group;
+    const repository = client.repository(first);
+    const mountFrom = (target: Descriptor): string | undefined => {
+      const origin = delivery.origins.get(target.digest);
+      return origin?.registry === first.registry && origin.repository !== first.repository
+        ? origin.repository
+        : undefined;
+    };
+    await send(
+      delivery,
+      name,
+      repository,
+      group.map(({ tag }) => tag),
+      mountFrom,
+    );
+    for (const { tag } of group) {
+      pushed.push({ reference: `${name}:${tag}`, repository: name, tag, digest: delivery.root.digest });
+    }
+  }
+  return pushed;
+}
+
+/** Writes one output; it appears whole or not at all. */
+export async function writeOutput(
+  delivery: Delivery,
+  output: Output,
+  tags: readonly string[],
+): Promise<void> {
+  switch (output.type) {
+    case "oci-layout":
+      return send(delivery, output.path, ociLayout(output.path), [output.tag ?? layoutTag(tags)]);
+    case "oci-archive": {
+      await using archive = await ociArchive(output.path);
+      await send(delivery, output.path, archive, [output.tag ?? layoutTag(tags)]);
+      return archive.commit();
+    }
+    case "docker-archive": {
+      await using archive = await dockerArchive(output.path);
+      await send(delivery, output.path, archive, output.tag === undefined ? [...tags] : [output.tag]);
+      return archive.commit();
+    }
+  }
+}
+
+async function send(
+  delivery: Delivery,
+  to: string,
+  sink: BlobSink & Tagger,
+  tags: readonly string[],
+  mountFrom?: (target: Descriptor) => string | undefined,
+): Promise<void> {
+  const { root, source, signal, emit } = delivery;
+  await copyImage(root, source, sink, {
+    tags,
+    ...(mountFrom === undefined ? {} : { mountFrom }),
+    ...(signal === undefined ? {} : { signal }),
+    onEvent: (event: CopyEvent) => emit(contentEvent(to, event)),
+  });
+  emit({ kind: "output", to, root });
+}
+
+type Tagged = Reference & { readonly tag: string };
+
+function byRepository(tags: readonly string[]): ReadonlyMap<string, readonly [Tagged, ...Tagged[]]> {
+  const groups = new Map<string, [Tagged, ...Tagged[]]>();
+  for (const reference of tags.map(taggedReference)) {
+    const name = `${reference.registry}/${reference.repository}`;
+    const group = groups.get(name);
+    if (group === undefined) groups.set(name, [reference]);
+    else if (!group.some(({ tag }) => tag === reference.tag)) group.push(reference);
+  }
+  return groups;
+}
+
+/**
+ * A reference that an image can be given: a tag, `latest` when none is written.
+ *
+ * @throws {FormatError} `REFERENCE_INVALID` for a digest: it cannot be chosen
+ */
+export function taggedReference(text: string): Tagged {
+  const { digest, tag = "latest", ...name } = parseReference(text);
+  if (digest === undefined) return { ...name, tag };
+  throw new FormatError(
+    "REFERENCE_INVALID",
+    `The reference ${JSON.stringify(text)} has a digest; an image is given a tag.`,
+    {
+      hint: "Leave the part from @ on away.",
+    },
+  );
+}
+
+/** With everything written out: `docker.io/library/app:latest`. */
+export function formatTagged(text: string): string {
+  return formatReference(taggedReference(text));
+}
+
+/** What an OCI layout calls an image (image-spec, annotations.md: `org.opencontainers.image.ref.name`). */
+function layoutTag(tags: readonly string[]): string {
+  const [first] = tags;
+  return first === undefined ? "latest" : taggedReference(first).tag;
+}
+
+function contentEvent(to: string, event: CopyEvent): BuildEvent {
+  return event.kind === "progress"
+    ? { kind: "progress", to, content: event.target, bytes: event.bytes }
+    : { kind: "content", to, content: event.target, how: event.kind };
+}

@@ -1,0 +1,137 @@
+import { readFileSync } from "node:fs";
+import { basename, relative, resolve } from "node:path";
+import { UndockedError } from "@undocked/registry";
+import { directoryTree } from "../context/directory-tree.ts";
+import { filteredTree } from "../context/filtered-tree.ts";
+import { mappedTree, type MappedTree } from "../context/mapped-tree.ts";
+import { memoryTree } from "../context/memory-tree.ts";
+import { cleanPath } from "../context/path.ts";
+import { resolveInside } from "../context/resolve.ts";
+import type { SourceTree } from "../context/source-tree.ts";
+import type { Dockerfile } from "../dockerfile/ast.ts";
+import { parseIgnoreFile } from "../dockerfile/ignore.ts";
+import { parseDockerfile } from "../dockerfile/parse.ts";
+import { ignoreRules } from "./copy-step.ts";
+import type { Faults } from "./faults.ts";
+import type { BuildOptions } from "./options.ts";
+
+/** The Dockerfile is not where it was said to be. */
+export class InputError extends UndockedError<"DOCKERFILE_NOT_FOUND"> {}
+
+/** What a build is made from, read and checked as far as it lies here. */
+export interface BuildInput {
+  readonly dockerfile: Dockerfile;
+  /** As COPY sees it: mappings laid over, ignored files left out. */
+  readonly context: SourceTree;
+  /** The same before files were ignored. */
+  readonly mapped: MappedTree;
+  /** The directory that relative paths start at. */
+  readonly project: string;
+}
+
+interface DockerfileText {
+  readonly text: string | Uint8Array;
+  /** For messages. */
+  readonly file: string;
+  /** What `<Dockerfile>.dockerignore` says, if it is there. */
+  readonly ignore: Uint8Array | undefined;
+}
+
+/** Reads what the options name; `undefined` if something of it is at fault. */
+export function readInput(options: BuildOptions, faults: Faults): BuildInput | undefined {
+  const project = resolve(options.project ?? (typeof options.context === "string" ? options.context : "."));
+  const mapped = faults.collect(() => {
+    const projectTree = directoryTree(project);
+    return mappedTree(contextTree(options, projectTree), projectTree, options.files ?? []);
+  });
+  if (mapped === undefined) return undefined;
+  const source = faults.collect(() => dockerfileText(options, project, mapped));
+  if (source === undefined) return undefined;
+  const dockerfile = faults.collect(() => parseDockerfile(source.text, { file: source.file }));
+  const context = faults.collect(() =>
+    withoutIgnored(mapped, source.ignore ?? readInside(mapped, "/.dockerignore")),
+  );
+  return dockerfile === undefined || context === undefined
+    ? undefined
+    : { dockerfile, context, mapped, project };
+}
+
+/** The context directory; nothing when there are only mappings. */
+function contextTree(options: BuildOptions, project: SourceTree): SourceTree {
+  const { context, files } = options;
+  if (typeof context === "object") return context;
+  if (context !== undefined) return directoryTree(resolve(context));
+  return files === undefined ? project : memoryTree({});
+}
+
+function withoutIgnored(tree: SourceTree, ignore: Uint8Array | undefined): SourceTree {
+  const patterns = ignore === undefined ? [] : parseIgnoreFile(new TextDecoder().decode(ignore));
+  return patterns.length === 0 ? tree : filteredTree(tree, ignoreRules(patterns));
+}
+
+function dockerfileText(options: BuildOptions, project: string, context: SourceTree): DockerfileText {
+  const { dockerfile, image } = options;
+  if (image !== undefined) return { text: synthesised(image, options), file: "<image>", ignore: undefined };
+  if (typeof dockerfile === "object" && "text" in dockerfile) {
+    return { text: dockerfile.text, file: dockerfile.file ?? "<text>", ignore: undefined };
+  }
+  if (typeof dockerfile === "object") return hostDockerfile(dockerfile.path);
+  // A leading slash means the project, never the host's root (scenario S1).
+  const candidates = dockerfile === undefined ? ["/Dockerfile", "/dockerfile"] : [cleanPath(dockerfile)];
+  for (const tree of [context, directoryTree(project)]) {
+    for (const path of candidates) {
+      const text = readInside(tree, path);
+      if (text !== undefined)
+        return { text, file: path.slice(1), ignore: readInside(tree, `${path}.dockerignore`) };
+    }
+  }
+  throw notFound(dockerfile ?? "Dockerfile", `neither in the build context nor in ${project}`);
+}
+
+function hostDockerfile(path: string): DockerfileText {
+  const host = resolve(path);
+  const text =
+    readHost(host) ??
+    (basename(host) === "Dockerfile" ? readHost(resolve(host, "../dockerfile")) : undefined);
+  if (text === undefined) throw notFound(path, "no such file");
+  const shown = relative(process.cwd(), host);
+  return { text, file: shown.startsWith("..") ? host : shown, ignore: readHost(`${host}.dockerignore`) };
+}
+
+function readHost(path: string): Uint8Array | undefined {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    if (
+      error instanceof Error &&
+      "code" in error &&
+      ["ENOENT", "ENOTDIR", "EISDIR"].includes(String(error.code))
+    )
+      return undefined;
+    throw error;
+  }
+}
+
+function readInside(tree: SourceTree, path: string): Uint8Array | undefined {
+  const { path: real, node, obstacle } = resolveInside(tree, path);
+  if (node?.kind !== "file" || obstacle !== undefined) return undefined;
+  const content = tree.open(real);
+  return content.readAt?.(0, content.size);
+}
+
+function notFound(name: string, where: string): InputError {
+  return new InputError(
+    "DOCKERFILE_NOT_FOUND",
+    `The Dockerfile ${JSON.stringify(name)} is not there: ${where}.`,
+    {
+      hint: "Name it, relative to the project, or give its text.",
+    },
+  );
+}
+
+/** The Dockerfile of an image that has none: each mapping, or the whole context, copied to where it says, from the root. */
+function synthesised(image: string, { files, context }: BuildOptions): string {
+  const targets = files?.map(({ to }) => cleanPath(to)) ?? (context === undefined ? [] : ["/"]);
+  const copies = targets.map((path) => `COPY ${JSON.stringify([path, path])}`);
+  return [`FROM ${image}`, ...copies, ""].join("\n");
+}

@@ -1,0 +1,70 @@
+import { UndockedError, type Diagnostic } from "@undocked/registry";
+import type { SourceTree } from "../context/source-tree.ts";
+import type { Entry } from "../layer/entry.ts";
+import type { AddStep, BuildPlan, CopyStep, Step } from "../plan/plan.ts";
+import { emptyRootFs } from "../rootfs/rootfs.ts";
+import { copyEntries } from "./copy-step.ts";
+import { refusedExecutables } from "./executables.ts";
+import { located, type Faults } from "./faults.ts";
+import type { ExecutablePolicy } from "./options.ts";
+
+/** Faults that a COPY has whatever it is copied over. */
+const independent: readonly string[] = [
+  "COPY_SOURCE_MISSING",
+  "COPY_NAME_RESERVED",
+  "FILE_KIND_UNSUPPORTED",
+  "SYMLINK_LOOP",
+];
+
+/**
+ * Finds, before anything is fetched, what COPY from the context would stumble over: sources that are not there, names that
+ * cannot be, executables that are refused. Steps whose words depend on the base wait until it is known.
+ *
+ * @returns the keys of the steps that were looked at
+ */
+export async function checkLocally(
+  plan: BuildPlan,
+  context: SourceTree,
+  executables: ExecutablePolicy,
+  faults: Faults,
+): Promise<ReadonlySet<string>> {
+  const checked = new Set<string>();
+  for (const step of plan.stages.flatMap(({ steps }) => steps)) {
+    if (step.kind === "add") faults.add(addRefusal(step));
+    if (step.kind !== "copy" || step.from.kind !== "context" || step.provisional) continue;
+    const entries = faults.collect(() => located(step.at, () => copiedAlone(step, context)));
+    if (entries === undefined) continue;
+    for (const refusal of executables === "static" ? await refusedExecutables(entries, plan.platform) : []) {
+      faults.add({ ...refusal, location: step.at });
+    }
+    checked.add(stepKey(step));
+  }
+  return checked;
+}
+
+/** The step's entries as if there were no base; `undefined` where only the base can tell. */
+function copiedAlone(step: CopyStep, context: SourceTree): readonly Entry[] | undefined {
+  // Names of owners are the base's to know.
+  const { chown: _chown, ...ownerless } = step;
+  try {
+    return copyEntries(ownerless, emptyRootFs(), context, 0);
+  } catch (error) {
+    if (!(error instanceof UndockedError) || independent.includes(error.code)) throw error;
+    return undefined;
+  }
+}
+
+function addRefusal(step: AddStep): Diagnostic {
+  return {
+    code: "DOCKERFILE_UNSUPPORTED",
+    severity: "error",
+    message: `ADD is not supported yet: ${step.createdBy}`,
+    location: step.at,
+    hint: "Use COPY for files of the context; unpack archives and fetch URLs before the build.",
+  };
+}
+
+/** The same for a step of the provisional plan and of the final one. */
+export function stepKey(step: Step): string {
+  return JSON.stringify([step.at.line, step.createdBy]);
+}

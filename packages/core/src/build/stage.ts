@@ -1,0 +1,176 @@
+import type { HistoryEntry } from "@undocked/registry";
+import { memoryTree } from "../context/memory-tree.ts";
+import type { SourceTree } from "../context/source-tree.ts";
+import type { Entry } from "../layer/entry.ts";
+import { makeLayer, type Layer } from "../layer/make-layer.ts";
+import type { BuildPlan, CopySource, StageBase, StagePlan, Step, WorkdirStep } from "../plan/plan.ts";
+import { parseOwner } from "../rootfs/owner.ts";
+import { emptyRootFs, type RootFs } from "../rootfs/rootfs.ts";
+import { workdir } from "../rootfs/workdir.ts";
+import type { BaseImage } from "./base.ts";
+import type { BasePool } from "./base-pool.ts";
+import { copyEntries } from "./copy-step.ts";
+import type { BuildEvent } from "./event.ts";
+import { refusedExecutables } from "./executables.ts";
+import { faults, located } from "./faults.ts";
+import { stepKey } from "./local-check.ts";
+import type { ExecutablePolicy } from "./options.ts";
+import type { Workspace } from "./workspace.ts";
+
+/** What a stage has come to. */
+export interface BuiltStage {
+  readonly root: RootFs;
+  /** The image at the bottom; `undefined`: scratch. */
+  readonly base: BaseImage | undefined;
+  /** Over the base, bottom first. */
+  readonly layers: readonly Layer[];
+  /** Of the instructions over the base. */
+  readonly history: readonly HistoryEntry[];
+  readonly plan: StagePlan;
+}
+
+export interface StageContext {
+  readonly plan: BuildPlan;
+  readonly context: SourceTree;
+  readonly bases: BasePool;
+  readonly workspace: Workspace;
+  readonly executables: ExecutablePolicy;
+  /** Steps whose executables have been judged. */
+  readonly checked: ReadonlySet<string>;
+  readonly timestamps: "epoch" | "preserve";
+  /** Seconds since 1970. */
+  readonly epoch: number;
+  readonly signal?: AbortSignal;
+  readonly emit: (event: BuildEvent) => void;
+}
+
+/** Carries out the stages of a plan, in order, and gives the last. */
+export async function applyStages(context: StageContext): Promise<BuiltStage> {
+  const built = new Map<number, BuiltStage>();
+  let last: BuiltStage | undefined;
+  for (const stage of context.plan.stages) {
+    last = await applyStage(stage, built, context);
+    built.set(stage.index, last);
+  }
+  if (last === undefined) throw new Error("a plan has a stage");
+  return last;
+}
+
+async function applyStage(
+  plan: StagePlan,
+  built: ReadonlyMap<number, BuiltStage>,
+  context: StageContext,
+): Promise<BuiltStage> {
+  const start = await startOf(plan.from, built, context);
+  const { root } = start;
+  const layers = [...start.layers];
+  const history = [...start.history];
+  for (const step of plan.steps) {
+    context.signal?.throwIfAborted();
+    context.emit({ kind: "step", text: step.createdBy, line: step.at.line });
+    const entries = await entriesOf(step, root, built, context);
+    if (entries !== undefined) layers.push(await layerOf(step, entries, context));
+    history.push({
+      created: timeText(context.epoch),
+      created_by: step.createdBy,
+      comment: "buildkit.dockerfile.v0",
+      ...(entries === undefined ? { empty_layer: true } : {}),
+    });
+  }
+  return { root, base: start.base, layers, history, plan };
+}
+
+/** A root file system that the stage can change as it likes. */
+async function startOf(
+  from: StageBase,
+  built: ReadonlyMap<number, BuiltStage>,
+  { bases }: StageContext,
+): Promise<Omit<BuiltStage, "plan">> {
+  switch (from.kind) {
+    case "scratch":
+      return { root: emptyRootFs(), base: undefined, layers: [], history: [] };
+    case "stage": {
+      const stage = stageAt(from.index, built);
+      return { ...stage, root: stage.root.clone() };
+    }
+    case "image":
+    case "named": {
+      const root = await bases.rootFs(from.key);
+      return { root: root.clone(), base: bases.opened(from.key), layers: [], history: [] };
+    }
+  }
+}
+
+/** The entries of the step's layer; `undefined` where it makes none. */
+async function entriesOf(
+  step: Step,
+  root: RootFs,
+  built: ReadonlyMap<number, BuiltStage>,
+  context: StageContext,
+): Promise<readonly Entry[] | undefined> {
+  switch (step.kind) {
+    case "metadata":
+      return undefined;
+    case "workdir": {
+      const entries = located(step.at, () => workdirEntries(step, root, context.epoch));
+      // A directory that is there needs no layer; BuildKit writes an empty one.
+      return entries.length === 0 ? undefined : entries;
+    }
+    case "copy":
+    case "add": {
+      const tree = await treeOf(step.from, built, context);
+      return located(step.at, () => copyEntries(step, root, tree, context.epoch));
+    }
+  }
+}
+
+function workdirEntries(step: WorkdirStep, root: RootFs, now: number): Entry[] {
+  const owner =
+    step.user === undefined || step.user === "" ? { uid: 0, gid: 0 } : parseOwner(step.user, root);
+  return workdir(root, step.path, { owner, now });
+}
+
+async function treeOf(
+  from: CopySource,
+  built: ReadonlyMap<number, BuiltStage>,
+  { context, bases }: StageContext,
+): Promise<SourceTree> {
+  switch (from.kind) {
+    case "context":
+      return context;
+    case "scratch":
+      return memoryTree({});
+    case "stage":
+      return stageAt(from.index, built).root;
+    case "image":
+    case "named":
+      return bases.rootFs(from.key);
+  }
+}
+
+function stageAt(index: number, built: ReadonlyMap<number, BuiltStage>): BuiltStage {
+  const stage = built.get(index);
+  if (stage === undefined) throw new Error(`stage ${index} is used before it is built`);
+  return stage;
+}
+
+async function layerOf(step: Step, entries: readonly Entry[], context: StageContext): Promise<Layer> {
+  const { workspace, executables, checked, timestamps, epoch, signal, plan, emit } = context;
+  if (executables === "static" && !checked.has(stepKey(step))) {
+    const found = faults();
+    for (const refusal of await refusedExecutables(entries, plan.platform))
+      found.add({ ...refusal, location: step.at });
+    found.throwIfAny();
+  }
+  const layer = await makeLayer(workspace.layers, entries, {
+    ...(timestamps === "epoch" ? { epoch } : {}),
+    ...(signal === undefined ? {} : { signal }),
+  });
+  emit({ kind: "layer", layer: layer.descriptor });
+  return layer;
+}
+
+/** RFC 3339, in whole seconds. */
+export function timeText(epoch: number): string {
+  return new Date(epoch * 1000).toISOString().replace(".000Z", "Z");
+}
