@@ -34,3 +34,7 @@ export type { HelperOutcome, HelperRunner } from "./auth/helper.ts";
 export { copyImage, type CopyEvent, type CopyOptions, type CopyTarget } from "./store/copy.ts";
 export { layeredSource } from "./store/layered.ts";
 export { ociLayout, type OciLayout } from "./store/layout.ts";
+export type { ArchiveSink } from "./store/archive-sink.ts";
+export { dockerArchive } from "./store/docker-archive.ts";
+export { openDockerArchive } from "./store/docker-archive-source.ts";
+export { ociArchive, openOciArchive, type ArchiveSource } from "./store/oci-archive.ts";

@@ -1,9 +1,10 @@
-import { FormatError, UndockedError } from "../errors.ts";
+import { UndockedError } from "../errors.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { Digest } from "../oci/digest.ts";
-import { children, manifestSizeLimit, parseManifestDocument } from "../oci/manifest.ts";
-import { isForeignLayerType, isIndexType, isManifestType } from "../oci/media-type.ts";
+import { children } from "../oci/manifest.ts";
+import { isForeignLayerType } from "../oci/media-type.ts";
 import { forEachOf, slots } from "./concurrency.ts";
+import { graphDepthLimit, isDocument, readDocument, tooDeep } from "./graph.ts";
 import {
   replayable,
   type BlobSink,
@@ -12,7 +13,7 @@ import {
   type Resolver,
   type Tagger,
 } from "./store.ts";
-import { contentOf, readAll } from "./verify.ts";
+import { contentOf } from "./verify.ts";
 
 /** Where a graph can be copied to; what it can do beyond taking content is made use of. */
 export type CopyTarget = BlobSink &
@@ -37,9 +38,6 @@ export interface CopyOptions {
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: CopyEvent) => void;
 }
-
-/** Indexes within indexes that are followed. */
-const DEPTH_LIMIT = 8;
 
 /**
  * Copies an image, an index or an artifact with everything that it points to, each thing after what it points to, and then
@@ -142,14 +140,8 @@ async function copyGraph(
   const copyDocument = (target: Descriptor, depth: number): Promise<void> =>
     once(target, async () => {
       if (await transfers.run(() => present(target))) return;
-      const bytes = await transfers.run(() => readDocument(from, target, signal));
-      const document = parseManifestDocument(bytes, target.mediaType);
-      if (depth > DEPTH_LIMIT) {
-        throw new FormatError(
-          "MANIFEST_INVALID",
-          `${root.digest} has more than ${DEPTH_LIMIT} indexes within one another.`,
-        );
-      }
+      const { bytes, document } = await transfers.run(() => readDocument(from, target, { signal }));
+      if (depth > graphDepthLimit) throw tooDeep(root);
       // Inner indexes go one by one: what is held of manifests stays within the concurrency.
       const limit = document.kind === "index" && depth > 0 ? 1 : concurrency;
       await forEachOf(children(document), limit, (child) => {
@@ -167,20 +159,6 @@ async function copyGraph(
     // What comes back first may be another part's end: the one that all were stopped for is the reason.
     throw stop.signal.aborted ? stop.signal.reason : error;
   }
-}
-
-function isDocument({ mediaType }: Descriptor): boolean {
-  return isIndexType(mediaType) || isManifestType(mediaType);
-}
-
-async function readDocument(from: BlobSource, target: Descriptor, signal: AbortSignal): Promise<Uint8Array> {
-  if (target.size > manifestSizeLimit) {
-    throw new FormatError(
-      "MANIFEST_INVALID",
-      `The manifest ${target.digest} has ${target.size} bytes; at most ${manifestSizeLimit} are read.`,
-    );
-  }
-  return readAll(from.fetch(target, { signal }));
 }
 
 async function* reported(

@@ -20,16 +20,17 @@ export async function writeWhole(
   temporary: string,
   write: (file: FileHandle) => Promise<void>,
   target: () => string,
+  durability: "synced" | "scratch" = "synced",
 ): Promise<void> {
   const file = await open(temporary, "wx");
   try {
     try {
       await write(file);
-      await file.sync();
+      if (durability === "synced") await file.sync();
     } finally {
       await file.close();
     }
-    await renameInto(temporary, target());
+    await renameInto(temporary, target(), durability);
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;
@@ -37,9 +38,14 @@ export async function writeWhole(
 }
 
 /** Gives a file its name, and makes the name as durable as the file. */
-export async function renameInto(from: string, to: string): Promise<void> {
+export async function renameInto(
+  from: string,
+  to: string,
+  durability: "synced" | "scratch" = "synced",
+): Promise<void> {
   await mkdir(dirname(to), { recursive: true });
   await rename(from, to);
+  if (durability === "scratch") return;
   const directory = await open(dirname(to), "r");
   try {
     await directory.sync();

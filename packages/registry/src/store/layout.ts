@@ -13,19 +13,21 @@ import {
 } from "../oci/digest.ts";
 import { encodeJson } from "../oci/json.ts";
 import { manifestSizeLimit, parseManifestDocument, type Index } from "../oci/manifest.ts";
-import { MediaType } from "../oci/media-type.ts";
 import { besideName, hasCode, ifPresent, readChunks, writeChunks, writeWhole } from "./files.ts";
+import { emptyIndex, findRoot, layoutVersion, parseLayoutIndex, withRoot } from "./layout-index.ts";
 import { withLock } from "./lock.ts";
 import { abortable, unknownContent } from "./memory.ts";
 import type { LocalStore, Resolver, Tagger } from "./store.ts";
 import { readAll, verified } from "./verify.ts";
 
-/** The annotation that names a root in an index (image-spec, annotations.md). */
-export const refNameAnnotation = "org.opencontainers.image.ref.name";
-
 export interface OciLayout extends LocalStore, Resolver, Tagger {
   /** The roots that the layout names, in its order. */
   roots(): Promise<readonly Descriptor[]>;
+}
+
+export interface OciLayoutOptions {
+  /** `scratch`: content need not survive a power cut, as that of a directory which is removed again. Default: `synced`. */
+  readonly durability?: "synced" | "scratch";
 }
 
 /**
@@ -34,7 +36,8 @@ export interface OciLayout extends LocalStore, Resolver, Tagger {
  *
  * @throws {FormatError} `LAYOUT_INVALID`, from each call, for a directory that is something else
  */
-export function ociLayout(directory: string): OciLayout {
+export function ociLayout(directory: string, options: OciLayoutOptions = {}): OciLayout {
+  const { durability = "synced" } = options;
   const blobPath = (digest: Digest): string => {
     // Digests come from documents of others: nothing else goes into a path.
     const checked = parseDigest(digest);
@@ -49,7 +52,7 @@ export function ociLayout(directory: string): OciLayout {
   ): Promise<void> => {
     await prepare(directory);
     const temporary = besideName(join(directory, INGEST));
-    await writeWhole(temporary, (file) => writeChunks(file, abortable(content, signal)), target);
+    await writeWhole(temporary, (file) => writeChunks(file, abortable(content, signal)), target, durability);
   };
 
   const exists = async (target: Descriptor): Promise<boolean> => {
@@ -79,12 +82,10 @@ export function ociLayout(directory: string): OciLayout {
       return { mediaType, digest: seen.digest(), size: seen.size() };
     },
     async resolve(reference) {
-      const { manifests } = await readIndex(indexPath);
-      const found = isDigest(reference)
-        ? (manifests.find(({ digest }) => digest === reference) ??
-          (await describe(blobPath(reference), reference)))
-        : manifests.find(({ annotations }) => annotations?.[refNameAnnotation] === reference);
-      if (found !== undefined) return withoutName(found);
+      const found =
+        findRoot(await readIndex(indexPath), reference) ??
+        (isDigest(reference) ? await describe(blobPath(reference), reference) : undefined);
+      if (found !== undefined) return found;
       throw new ContentError(
         "MANIFEST_UNKNOWN",
         `${directory} has nothing named ${JSON.stringify(reference)}.`,
@@ -104,6 +105,7 @@ export function ociLayout(directory: string): OciLayout {
             await confirm();
           },
           () => indexPath,
+          durability,
         );
       });
     },
@@ -114,8 +116,6 @@ export function ociLayout(directory: string): OciLayout {
 }
 
 const INGEST = ".ingest";
-const emptyIndex: Index = { schemaVersion: 2, mediaType: MediaType.ociIndex, manifests: [] };
-const layoutVersion = encodeJson({ imageLayoutVersion: "1.0.0" });
 
 /** Writes what makes a directory a layout, where it is not one. */
 async function prepare(directory: string): Promise<void> {
@@ -156,14 +156,7 @@ async function removeStale(directory: string): Promise<void> {
 /** An index that is not there has no roots. */
 async function readIndex(path: string): Promise<Index> {
   const bytes = await ifPresent(readLimited(path));
-  if (bytes === undefined) return emptyIndex;
-  try {
-    const document = parseManifestDocument(bytes, MediaType.ociIndex);
-    if (document.kind === "index") return document.index;
-  } catch (cause) {
-    throw new FormatError("LAYOUT_INVALID", `${path} is not an image index.`, { cause });
-  }
-  throw new FormatError("LAYOUT_INVALID", `${path} is a manifest, not an index.`);
+  return bytes === undefined ? emptyIndex : parseLayoutIndex(bytes, path);
 }
 
 async function readLimited(path: string): Promise<Uint8Array> {
@@ -173,22 +166,6 @@ async function readLimited(path: string): Promise<Uint8Array> {
   } finally {
     await file.close();
   }
-}
-
-/** The index with one more name, taken from whoever had it. */
-function withRoot(index: Index, target: Descriptor, reference: string): Index {
-  const others = index.manifests.filter(({ annotations }) => annotations?.[refNameAnnotation] !== reference);
-  const { mediaType, digest, size, ...rest } = target;
-  const annotations = { ...target.annotations, [refNameAnnotation]: reference };
-  return { ...index, manifests: [...others, { mediaType, digest, size, ...rest, annotations }] };
-}
-
-/** As the root is, wherever it is named. */
-function withoutName(descriptor: Descriptor): Descriptor {
-  const { annotations, ...rest } = descriptor;
-  const { [refNameAnnotation]: name, ...others } = annotations ?? {};
-  if (name === undefined) return descriptor;
-  return Object.keys(others).length === 0 ? rest : { ...rest, annotations: others };
 }
 
 /** The descriptor of a manifest that is there without being a root. */

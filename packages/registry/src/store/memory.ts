@@ -1,6 +1,6 @@
 import { ContentError } from "../errors.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
-import { digestOf, type Digest } from "../oci/digest.ts";
+import { digestOf, isDigest, type Digest } from "../oci/digest.ts";
 import { isIndexType, isManifestType } from "../oci/media-type.ts";
 import type { LocalStore, Resolver, Tagger } from "./store.ts";
 import { contentOf, readAll, verified } from "./verify.ts";
@@ -9,14 +9,14 @@ export interface MemoryStore extends LocalStore, Resolver, Tagger {}
 
 /** Keeps content in memory: for tests, and for images that are small. */
 export function memoryStore(): MemoryStore {
-  const blobs = new Map<Digest, Uint8Array>();
+  const blobs = new Map<Digest, { readonly mediaType: string; readonly bytes: Uint8Array }>();
   const roots = new Map<string, Descriptor>();
   return {
     async *fetch(target, options) {
       options?.signal?.throwIfAborted();
-      const bytes = blobs.get(target.digest);
-      if (bytes === undefined) throw unknownContent(target);
-      yield* verified(target, contentOf(bytes));
+      const blob = blobs.get(target.digest);
+      if (blob === undefined) throw unknownContent(target);
+      yield* verified(target, contentOf(blob.bytes));
     },
     async exists(target) {
       return blobs.has(target.digest);
@@ -24,22 +24,25 @@ export function memoryStore(): MemoryStore {
     async push(expected, content, options) {
       if (blobs.has(expected.digest)) return;
       const bytes = await readAll(abortable(verified(expected, content), options?.signal));
-      blobs.set(expected.digest, bytes);
+      blobs.set(expected.digest, { mediaType: expected.mediaType, bytes });
     },
     async ingest(mediaType, content, options) {
       const bytes = await readAll(abortable(content, options?.signal));
       const digest = digestOf(bytes);
-      blobs.set(digest, bytes);
+      blobs.set(digest, { mediaType, bytes });
       return { mediaType, digest, size: bytes.byteLength };
     },
     async resolve(reference) {
       const root = roots.get(reference);
-      if (root === undefined)
-        throw new ContentError(
-          "MANIFEST_UNKNOWN",
-          `Nothing is tagged ${JSON.stringify(reference)} in this store.`,
-        );
-      return root;
+      if (root !== undefined) return root;
+      const blob = isDigest(reference) ? blobs.get(reference) : undefined;
+      if (isDigest(reference) && blob !== undefined) {
+        return { mediaType: blob.mediaType, digest: reference, size: blob.bytes.byteLength };
+      }
+      throw new ContentError(
+        "MANIFEST_UNKNOWN",
+        `Nothing is named ${JSON.stringify(reference)} in this store.`,
+      );
     },
     async tag(target, reference) {
       if (!blobs.has(target.digest)) throw unknownContent(target);

@@ -1,0 +1,46 @@
+import { mkdir, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+import type { TarEntry } from "../tar/index.ts";
+import { writeTar } from "../tar/index.ts";
+import { besideName, writeChunks, writeWhole } from "./files.ts";
+import { ociLayout, type OciLayout } from "./layout.ts";
+import { abortable } from "./memory.ts";
+import type { CallOptions, LocalStore, Resolver, Tagger } from "./store.ts";
+
+/**
+ * An archive that is being made. Content is collected in a directory beside it, because its place in the archive is known
+ * only at the end; until {@link ArchiveSink.commit}, nothing is at the archive's own path, or what was there before.
+ *
+ * To be held with `await using`: disposing removes what was collected.
+ */
+export interface ArchiveSink extends LocalStore, Resolver, Tagger, AsyncDisposable {
+  /** Writes the archive of what has been tagged so far. It appears whole or not at all. */
+  commit(options?: CallOptions): Promise<void>;
+}
+
+/** @param entriesOf - what the archive consists of, in its order */
+export async function archiveSink(
+  path: string,
+  entriesOf: (layout: OciLayout, options: CallOptions) => AsyncIterable<TarEntry>,
+): Promise<ArchiveSink> {
+  const directory = besideName(path);
+  const layout = ociLayout(directory, { durability: "scratch" });
+  // Says at once, and not after the build, that nothing can be written there.
+  await mkdir(dirname(path), { recursive: true });
+  await mkdir(directory);
+  return {
+    ...layout,
+    async commit(options = {}) {
+      const tar = abortable(writeTar(entriesOf(layout, options)), options.signal);
+      await writeWhole(
+        besideName(path),
+        (file) => writeChunks(file, tar),
+        () => path,
+      );
+      await rm(directory, { recursive: true, force: true });
+    },
+    async [Symbol.asyncDispose]() {
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
