@@ -56,5 +56,7 @@ export function formatOf(head: Uint8Array): FileFormat {
 }
 
 function isText(head: Uint8Array): boolean {
-  return head.every((byte) => byte >= 0x20 || (byte >= 0x07 && byte <= 0x0d) || byte === 0x1b);
+  return head.every(
+    (byte) => (byte >= 0x20 && byte !== 0x7f) || (byte >= 0x07 && byte <= 0x0d) || byte === 0x1b,
+  );
 }

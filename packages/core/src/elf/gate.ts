@@ -1,6 +1,6 @@
 import type { Diagnostic, Platform } from "@undocked/registry";
 import { DynamicFlag } from "./dynamic.ts";
-import type { ExecutableReport } from "./inspect.ts";
+import { elfReport, type ExecutableReport } from "./inspect.ts";
 import { staticHint } from "./static-hint.ts";
 
 export interface StaticGateOptions {
@@ -23,11 +23,12 @@ export interface StaticGateOptions {
  * (libc.so.6 and libcap.so.2 have an interpreter so that they can print their version).
  */
 export function staticGate(report: ExecutableReport, options: StaticGateOptions): Diagnostic | undefined {
-  const { path, mode, role = "file" } = options;
+  const { path, platform, mode, role = "file" } = options;
   if (mode === "any") return undefined;
   const isProgram = role === "program";
   if (!isProgram && !startsAlone(report)) return undefined;
-  const refusal = refusalOf(report, isProgram);
+  const judged = report.elf === undefined ? report : elfReport(report.elf, platform);
+  const refusal = refusalOf(judged, isProgram);
   if (refusal === undefined) return undefined;
   return { ...refusal, severity: "error", message: `${path}: ${refusal.message}` };
 }

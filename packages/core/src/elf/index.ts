@@ -1,4 +1,5 @@
 export { bytesSource, contentSource, fileSource, type ByteSource, type FileSource } from "./byte-source.ts";
+export { describeExecutable } from "./describe.ts";
 export { ElfError } from "./elf-error.ts";
 export { readElf, type ElfFacts, type ElfFault } from "./elf.ts";
 export { formatHeadSize, formatOf, type FileFormat } from "./format.ts";

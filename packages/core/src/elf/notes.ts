@@ -22,6 +22,8 @@ export interface DlopenNeed {
 }
 
 const segmentLimit = 1 << 16;
+const noteSegmentLimit = 32;
+/** In one segment. */
 const noteLimit = 256;
 const kernels = ["Linux", "Hurd", "Solaris", "FreeBSD", "NetBSD", "Syllable", "NaCl"];
 const foreign = new Set(["FreeBSD", "NetBSD", "OpenBSD", "DragonFly"]);
@@ -39,9 +41,11 @@ interface Note {
 export async function readNotes(file: Window, header: ElfHeader): Promise<Notes> {
   const isLittle = header.endian === "little";
   const notes: Note[] = [];
-  for (const segment of header.segments) {
-    const isNote = segment.type === SegmentType.note || segment.type === SegmentType.gnuProperty;
-    if (!isNote || segment.offset + segment.fileSize > file.size || notes.length >= noteLimit) continue;
+  const segments = header.segments.filter(
+    ({ type }) => type === SegmentType.note || type === SegmentType.gnuProperty,
+  );
+  for (const segment of segments.slice(0, noteSegmentLimit)) {
+    if (segment.offset + segment.fileSize > file.size) continue;
     // A Node single executable has its whole program in a note: its head is enough to know whose it is.
     const view = await file.view(segment.offset, Math.min(segment.fileSize, segmentLimit));
     notes.push(...notesIn(view, segment.align === 8 ? 8 : 4, isLittle));
