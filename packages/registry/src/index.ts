@@ -24,6 +24,7 @@ export type { HostOptions } from "./remote/endpoint.ts";
 export type * from "./remote/events.ts";
 export type { HttpRequest, HttpResponse, TlsOptions, Transport } from "./remote/http.ts";
 export type { FetchedManifest } from "./remote/manifest.ts";
+export type { ReferrersOptions } from "./remote/referrers.ts";
 export type { RemoteRepository } from "./remote/repository.ts";
 export type { RepositoryName } from "./remote/context.ts";
 export { nodeFetchTransport, type NodeFetchTransportOptions } from "./remote/transport.ts";

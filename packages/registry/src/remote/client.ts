@@ -11,6 +11,7 @@ import { remoteRepository, type RemoteRepository } from "./repository.ts";
 import type { RetryOptions } from "./retry-policy.ts";
 import { fetchToken } from "./token-server.ts";
 import { nodeFetchTransport } from "./transport.ts";
+import type { UploadOptions } from "./upload.ts";
 import type { TimeLimits } from "./watchdog.ts";
 
 export interface RegistryClientOptions {
@@ -29,6 +30,7 @@ export interface RegistryClientOptions {
   readonly retry?: RetryOptions;
   /** Downloads from one host at once, and as many uploads. Default 6. */
   readonly concurrency?: number;
+  readonly upload?: UploadOptions;
   readonly onEvent?: (event: RegistryEvent) => void;
   /** Milliseconds; for tests. */
   readonly now?: () => number;
@@ -60,7 +62,7 @@ export function registryClient(options: RegistryClientOptions = {}): RegistryCli
         made.catch(() => lines.delete(registry));
         return made;
       };
-      return remoteRepository({ registry, repository }, line);
+      return remoteRepository({ registry, repository }, line, options.upload ?? {});
     },
     async [Symbol.asyncDispose]() {
       if (options.transport === undefined) transport.close?.();

@@ -116,13 +116,19 @@ export async function resolveManifest(
   return (await fetchManifest(context, reference, options)).descriptor;
 }
 
+/** What was sent, and whether the registry keeps track of what refers to what. `undefined`: it was there. */
+export interface PushedManifest {
+  readonly bytes: Uint8Array;
+  readonly noticesSubjects: boolean;
+}
+
 export async function pushManifest(
   context: RepositoryContext,
   expected: Descriptor,
   content: AsyncIterable<Uint8Array>,
   options: CallOptions,
-): Promise<void> {
-  if (await manifestExists(context, expected.digest, options)) return;
+): Promise<PushedManifest | undefined> {
+  if (await manifestExists(context, expected.digest, options)) return undefined;
   if (expected.size > manifestSizeLimit) {
     throw new RegistryError(
       "MANIFEST_INVALID",
@@ -130,16 +136,18 @@ export async function pushManifest(
     );
   }
   const bytes = await readAll(verified(expected, content));
-  await putManifest(context, expected, bytes, expected.digest, options);
+  const answer = await putManifest(context, expected, bytes, expected.digest, options);
+  return { bytes, noticesSubjects: answer.headers.get("oci-subject") !== null };
 }
 
-async function putManifest(
+/** Gives the answer, for what it says of a `subject`. */
+export async function putManifest(
   context: RepositoryContext,
   target: Descriptor,
   bytes: Uint8Array,
   reference: string,
   options: CallOptions,
-): Promise<void> {
+): Promise<Answer> {
   const answer = await exchange(context.line, {
     method: "PUT",
     url: `${context.base}/manifests/${reference}`,
@@ -161,6 +169,7 @@ async function putManifest(
       { hint: "A proxy may have changed the manifest on its way." },
     );
   }
+  return answer;
 }
 
 /** Names a manifest that the repository has. Nothing is sent if the tag stands there already: it may be immutable. */
@@ -197,7 +206,7 @@ async function ask(
 const TAG = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 
 /** Into the URL goes only what is a tag or a digest. */
-function encodeReference(reference: string): string {
+export function encodeReference(reference: string): string {
   if (isDigest(reference) || TAG.test(reference)) return reference;
   throw new RegistryError(
     "NAME_INVALID",

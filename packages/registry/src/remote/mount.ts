@@ -5,7 +5,7 @@ import { exchange } from "./exchange.ts";
 import { drain } from "./http.ts";
 import { RegistryError } from "./registry-error.ts";
 import type { RepositoryContext } from "./context.ts";
-import { cancelSession, sessionAt } from "./upload.ts";
+import { cancelSession, sessionAt } from "./upload-session.ts";
 
 /**
  * Takes a blob over from another repository of the same registry.

@@ -1,5 +1,7 @@
 import { repositoryScope } from "../auth/scope.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
+import type { Digest } from "../oci/digest.ts";
+import { parseManifestDocument } from "../oci/manifest.ts";
 import { isIndexType, isManifestType } from "../oci/media-type.ts";
 import type { BlobSink, BlobSource, CallOptions, Mounter, Resolver, Tagger } from "../store/store.ts";
 import { verified } from "../store/verify.ts";
@@ -13,8 +15,11 @@ import {
   tagManifest,
   type FetchedManifest,
 } from "./manifest.ts";
+import { deleteContent } from "./delete.ts";
+import { listTags } from "./listing.ts";
 import { mountBlob } from "./mount.ts";
-import { pushBlob } from "./upload.ts";
+import { addTaggedReferrer, listReferrers, type ReferrersOptions } from "./referrers.ts";
+import { pushBlob, type UploadOptions } from "./upload.ts";
 
 /** One repository of a registry. Manifests and blobs go the same way; the media type tells them apart. */
 export interface RemoteRepository extends BlobSource, BlobSink, Resolver, Tagger, Mounter {
@@ -27,9 +32,19 @@ export interface RemoteRepository extends BlobSource, BlobSink, Resolver, Tagger
    * @throws {FormatError} `MANIFEST_INVALID`
    */
   fetchManifest(reference: string, options?: CallOptions): Promise<FetchedManifest>;
+  /** All tags, in the registry's order. */
+  tags(options?: CallOptions): AsyncIterable<string>;
+  /** What refers to a manifest by its `subject`; by tag where the registry has no API for it. */
+  referrers(subject: Digest, options?: ReferrersOptions): AsyncIterable<Descriptor>;
+  /** A manifest or blob by its descriptor, or a tag. `false`: it was not there. */
+  delete(target: Descriptor | string, options?: CallOptions): Promise<boolean>;
 }
 
-export function remoteRepository(name: RepositoryName, line: () => Promise<RegistryLine>): RemoteRepository {
+export function remoteRepository(
+  name: RepositoryName,
+  line: () => Promise<RegistryLine>,
+  upload: UploadOptions,
+): RemoteRepository {
   const { registry, repository } = name;
   const open = async (): Promise<RepositoryContext> => {
     const opened = await line();
@@ -63,8 +78,8 @@ export function remoteRepository(name: RepositoryName, line: () => Promise<Regis
     async push(expected, content, options = {}) {
       options.signal?.throwIfAborted();
       const context = await open();
-      if (isManifest(expected)) await pushManifest(context, expected, content, options);
-      else await pushBlob(context, expected, content, options);
+      if (isManifest(expected)) await pushWithSubject(context, expected, content, options);
+      else await pushBlob(context, expected, content, upload, options);
     },
     async resolve(reference, options = {}) {
       return await resolveManifest(await open(), reference, options);
@@ -78,7 +93,42 @@ export function remoteRepository(name: RepositoryName, line: () => Promise<Regis
     async fetchManifest(reference, options = {}) {
       return await fetchManifest(await open(), reference, options);
     },
+    async *tags(options = {}) {
+      yield* listTags(await open(), options);
+    },
+    async *referrers(subject, options = {}) {
+      yield* listReferrers(await open(), subject, options);
+    },
+    async delete(target, options = {}) {
+      return await deleteContent(await open(), target, options);
+    },
   };
+}
+
+/** Where a registry does not keep track of subjects by itself, the tag that stands in for that is kept. */
+async function pushWithSubject(
+  context: RepositoryContext,
+  expected: Descriptor,
+  content: AsyncIterable<Uint8Array>,
+  options: CallOptions,
+): Promise<void> {
+  const pushed = await pushManifest(context, expected, content, options);
+  if (pushed === undefined || pushed.noticesSubjects) return;
+  const document = parseManifestDocument(pushed.bytes, expected.mediaType);
+  const manifest = document.kind === "manifest" ? document.manifest : document.index;
+  if (manifest.subject === undefined) return;
+  const configType = document.kind === "manifest" ? document.manifest.config.mediaType : undefined;
+  await addTaggedReferrer(
+    context,
+    expected,
+    {
+      ...(manifest.annotations === undefined ? {} : { annotations: manifest.annotations }),
+      ...(manifest.artifactType === undefined ? {} : { artifactType: manifest.artifactType }),
+      ...(configType === undefined ? {} : { configType }),
+    },
+    manifest.subject.digest,
+    options,
+  );
 }
 
 function isManifest(target: Descriptor): boolean {
