@@ -1,0 +1,95 @@
+import { gzipSync } from "node:zlib";
+import * as zlib from "node:zlib";
+import { readAll } from "@undocked/registry";
+import { describe, expect, test } from "vitest";
+import { compressionOf, inflated } from "./inflate.ts";
+
+const text = Buffer.from("some text of a layer\n".repeat(10_000));
+
+async function* pieces(bytes: Uint8Array, length = 1000): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.byteLength; at += length) yield bytes.subarray(at, at + length);
+}
+
+describe("reads", () => {
+  test.each([
+    ["plain bytes", text],
+    ["gzip", gzipSync(text)],
+    ["two gzip members", Buffer.concat([gzipSync(text.subarray(0, 99)), gzipSync(text.subarray(99))])],
+  ])("%s, in pieces of any length", async (_, bytes) => {
+    for (const length of [1, 7, 1000, 1_000_000]) {
+      expect(Buffer.compare(await readAll(inflated(pieces(bytes, length))), text)).toBe(0);
+    }
+  });
+
+  test("nothing", async () => {
+    expect(await readAll(inflated(pieces(Buffer.alloc(0))))).toHaveLength(0);
+  });
+
+  test.skipIf("createZstdDecompress" in zlib)("zstd is refused by name where Node has none", async () => {
+    const bytes = Buffer.from("28b52ffd2400010000", "hex");
+    await expect(readAll(inflated(pieces(bytes)))).rejects.toMatchObject({ code: "COMPRESSION_UNSUPPORTED" });
+  });
+});
+
+test.each([
+  ["bzip2", "425a683931"],
+  ["xz", "fd377a585a00"],
+  ["zstd", "28b52ffd00"],
+  ["zstd", "502a4d1800"],
+  ["gzip", "1f8b08"],
+  ["none", "7573746172"],
+  ["none", ""],
+])("%s is known by %j", (kind, hex) => {
+  expect(compressionOf(Buffer.from(hex, "hex"))).toBe(kind);
+});
+
+test("gzip that is cut off is refused", async () => {
+  const bytes = gzipSync(text).subarray(0, -20);
+  await expect(readAll(inflated(pieces(bytes)))).rejects.toMatchObject({ code: "LAYER_INVALID" });
+});
+
+test("gzip that is damaged is refused", async () => {
+  const bytes = gzipSync(text);
+  bytes.fill(0xff, 30, 60);
+  await expect(readAll(inflated(pieces(bytes)))).rejects.toMatchObject({ code: "LAYER_INVALID" });
+});
+
+test.each([1, 100, 4096, 1_000_000])(
+  "zeros after gzip, in pieces of %i, neither stop nor spoil the reading",
+  async (length) => {
+    let ended = false;
+    async function* source(): AsyncGenerator<Uint8Array> {
+      yield* pieces(Buffer.concat([gzipSync(text), Buffer.alloc(100_000)]), length);
+      ended = true;
+    }
+    const bytes = await readAll(inflated(source()));
+    expect(Buffer.compare(bytes, text)).toBe(0);
+    expect(ended).toBe(true);
+  },
+);
+
+test.each([1, 100, 4096, 1_000_000])("rubbish after gzip, in pieces of %i, is refused", async (length) => {
+  const bytes = Buffer.concat([gzipSync(text), Buffer.alloc(100_000, "rubbish")]);
+  await expect(readAll(inflated(pieces(bytes, length)))).rejects.toMatchObject({ code: "LAYER_INVALID" });
+});
+
+test("a source's error at its very end comes out, as a wrong digest would", async () => {
+  const wrong = new Error("digest");
+  async function* source(): AsyncGenerator<Uint8Array> {
+    yield* pieces(gzipSync(text));
+    throw wrong;
+  }
+  await expect(readAll(inflated(source()))).rejects.toBe(wrong);
+});
+
+test("a gzip bomb is passed on piece by piece, and can be left", async () => {
+  const bomb = gzipSync(Buffer.alloc(256 * 1024 * 1024));
+  let largest = 0;
+  let seen = 0;
+  for await (const chunk of inflated(pieces(bomb, bomb.byteLength))) {
+    largest = Math.max(largest, chunk.byteLength);
+    seen += chunk.byteLength;
+    if (seen > 64 * 1024 * 1024) break;
+  }
+  expect(largest).toBeLessThanOrEqual(256 * 1024);
+});
