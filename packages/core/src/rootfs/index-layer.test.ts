@@ -1,0 +1,151 @@
+import { gzipSync } from "node:zlib";
+import { digestOf, readAll } from "@undocked/registry";
+import { writeTar, type TarEntry, type TarHeader } from "@undocked/registry/tar";
+import { describe, expect, test } from "vitest";
+import { indexLayer } from "./index-layer.ts";
+
+function entry(path: string, fields: Partial<TarHeader> = {}, body?: string): TarEntry {
+  const size = Buffer.byteLength(body ?? "");
+  return {
+    header: { path, kind: "file", mode: 0o644, uid: 0, gid: 0, mtime: 0, size, ...fields },
+    ...(body === undefined ? {} : { body: Buffer.from(body) }),
+  };
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
+async function tarOf(...entries: TarEntry[]): Promise<Uint8Array> {
+  return readAll(writeTar(entries));
+}
+
+test("keeps what the headers say, and leaves out what is usual", async () => {
+  const { entries } = await indexLayer(
+    once(
+      await tarOf(
+        entry("./", { kind: "directory", mode: 0o755 }),
+        entry("usr/bin/", { kind: "directory", mode: 0o755, uid: 3 }),
+        entry("bin", { kind: "symlink", linkTarget: "usr/bin", mode: 0o777 }),
+        entry("usr/bin/a", { mtime: 9 }, "12345"),
+        entry("usr/bin/b", { kind: "hardlink", linkTarget: "./usr/bin/a", mode: 0 }),
+        entry("x", { xattrs: { "user.a": Buffer.from("b") } }),
+      ),
+    ),
+  );
+  expect(entries).toEqual([
+    { path: "/", kind: "directory", mode: 0o755 },
+    { path: "/usr/bin", kind: "directory", mode: 0o755, uid: 3 },
+    { path: "/bin", kind: "symlink", mode: 0o777, linkTarget: "usr/bin" },
+    { path: "/usr/bin/a", kind: "file", mode: 0o644, mtime: 9, size: 5 },
+    { path: "/usr/bin/b", kind: "hardlink", linkTarget: "/usr/bin/a" },
+    { path: "/x", kind: "file", mode: 0o644, xattrs: { "user.a": "Yg==" } },
+  ]);
+});
+
+test("whiteouts are told from files, and tools' own marks are left out", async () => {
+  const { entries } = await indexLayer(
+    once(await tarOf(entry("a/.wh.b"), entry("a/.wh..wh..opq"), entry(".wh..wh.plnk"), entry(".wh."))),
+  );
+  expect(entries).toEqual([
+    { path: "/a/b", kind: "whiteout" },
+    { path: "/a", kind: "opaque" },
+  ]);
+});
+
+test("names that would leave the root stay in it", async () => {
+  const { entries } = await indexLayer(once(await tarOf(entry("../../etc/x"), entry("/abs"))));
+  expect(entries.map(({ path }) => path)).toEqual(["/etc/x", "/abs"]);
+});
+
+test("the files that later questions need are kept, the last of a name", async () => {
+  const { files } = await indexLayer(
+    once(
+      await tarOf(
+        entry("etc/passwd", {}, "first"),
+        entry("etc/passwd", {}, "second"),
+        entry("etc/ld.so.conf.d/x.conf", {}, "/opt"),
+        entry("etc/shadow", {}, "no"),
+        entry("etc/group", {}, "g".repeat(1024 * 1024)),
+      ),
+    ),
+  );
+  expect(files).toEqual({
+    "/etc/passwd": Buffer.from("second").toString("base64"),
+    "/etc/ld.so.conf.d/x.conf": Buffer.from("/opt").toString("base64"),
+  });
+});
+
+test("the DiffID is of the whole tar, behind its end mark too", async () => {
+  const tar = Buffer.concat([await tarOf(entry("a", {}, "1")), Buffer.alloc(9000, "x")]);
+  const { diffId } = await indexLayer(once(gzipSync(tar)));
+  expect(diffId).toBe(digestOf(tar));
+});
+
+test("an error at the blob's very end is not missed", async () => {
+  async function* wrong(): AsyncGenerator<Uint8Array> {
+    yield await tarOf(entry("a"));
+    throw new Error("digest");
+  }
+  await expect(indexLayer(wrong())).rejects.toThrow("digest");
+});
+
+test("a collector sees each file and its facts are kept", async () => {
+  const index = await indexLayer(
+    once(await tarOf(entry("a", {}, "elf"), entry("b", {}, "no"), entry("d", { kind: "fifo" }))),
+    {
+      collector: {
+        id: "test-1",
+        async collect(path, header, body) {
+          const text = Buffer.from(await readAll(body)).toString();
+          return text === "elf" ? { path, size: header.size } : undefined;
+        },
+      },
+    },
+  );
+  expect(index.collector).toBe("test-1");
+  expect(index.entries.map(({ facts }) => facts)).toEqual([{ path: "/a", size: 3 }, undefined, undefined]);
+});
+
+describe("attacks", () => {
+  test("a gzip bomb is stopped at the limit", async () => {
+    const bomb = gzipSync(
+      Buffer.concat([
+        (await tarOf(entry("big", {}, "x".repeat(50 * 1024 * 1024)))).subarray(0, 512),
+        Buffer.alloc(50 * 1024 * 1024),
+      ]),
+    );
+    await expect(indexLayer(once(bomb), { limits: { total: 10 * 1024 * 1024 } })).rejects.toMatchObject({
+      code: "TAR_INVALID",
+    });
+  });
+
+  test("members without end are stopped at the limit", async () => {
+    const one = (await tarOf(entry("a"))).subarray(0, 512);
+    async function* endless(): AsyncGenerator<Uint8Array> {
+      for (;;) yield one;
+    }
+    await expect(indexLayer(endless(), { limits: { members: 1000 } })).rejects.toMatchObject({
+      code: "TAR_INVALID",
+    });
+  });
+
+  test("a path deeper than any file system has is refused", async () => {
+    const tar = await tarOf(entry("a/".repeat(5000) + "x"));
+    await expect(indexLayer(once(tar))).rejects.toMatchObject({ code: "LAYER_INVALID" });
+  });
+
+  test("a layer that is cut off is refused", async () => {
+    const blob = gzipSync(await tarOf(entry("a", {}, "x".repeat(100_000))));
+    await expect(indexLayer(once(blob.subarray(0, blob.byteLength / 2)))).rejects.toMatchObject({
+      code: "LAYER_INVALID",
+    });
+  });
+
+  test("names from JavaScript's own objects are names", async () => {
+    const { entries } = await indexLayer(
+      once(await tarOf(entry("__proto__/constructor"), entry("toString"))),
+    );
+    expect(entries.map(({ path }) => path)).toEqual(["/__proto__/constructor", "/toString"]);
+  });
+});
