@@ -76,11 +76,11 @@ function openBase(
   { kind, reference, platform }: RequiredBase,
   { workspace, project, namedContexts, call }: BasePoolOptions,
 ): Promise<BaseImage> {
-  const { client } = workspace;
-  const value = namedContexts[reference];
-  return kind === "named" && value !== undefined
-    ? openNamedContext(client, reference, parseNamedContext(reference, value), project, platform, call)
-    : openRegistryImage(client, reference, platform, call);
+  const opening = { client: workspace.client, documents: workspace.content, platform, ...call };
+  const value = kind === "named" ? namedContexts[reference] : undefined;
+  return value === undefined
+    ? openRegistryImage(reference, opening)
+    : openNamedContext(reference, parseNamedContext(reference, value), project, opening);
 }
 
 /**

@@ -3,6 +3,7 @@ import {
   ContentError,
   formatReference,
   ociLayout,
+  contentOf,
   parseDigest,
   parseImageConfig,
   parseManifestDocument,
@@ -16,6 +17,7 @@ import {
   type CallOptions,
   type Descriptor,
   type ImageConfig,
+  type LocalStore,
   type Manifest,
   type Platform,
   type Reference,
@@ -37,17 +39,12 @@ export interface BaseImage {
 }
 
 /** Opens an image of a registry: its manifest for the platform and its configuration, no layer. */
-export async function openRegistryImage(
-  client: RegistryClient,
-  text: string,
-  platform: Platform,
-  options: CallOptions,
-): Promise<BaseImage> {
+export async function openRegistryImage(text: string, opening: Opening): Promise<BaseImage> {
   const reference = parseReference(text);
-  const repository = client.repository(reference);
-  const root = await repository.resolve(referenceTarget(reference), options);
+  const repository = opening.client.repository(reference);
+  const root = await repository.resolve(referenceTarget(reference), callOf(opening));
   return {
-    ...(await openImage(repository, root, platform, formatReference(reference), options)),
+    ...(await openImage(repository, root, formatReference(reference), opening)),
     repository: reference,
   };
 }
@@ -59,16 +56,14 @@ export type NamedContext =
 
 /** Opens the image that a named context stands for. A layout's relative path starts at the project. */
 export async function openNamedContext(
-  client: RegistryClient,
   name: string,
   context: NamedContext,
   project: string,
-  platform: Platform,
-  options: CallOptions,
+  opening: Opening,
 ): Promise<BaseImage> {
-  if (context.kind === "image") return openRegistryImage(client, context.reference, platform, options);
+  if (context.kind === "image") return openRegistryImage(context.reference, opening);
   const layout = ociLayout(resolve(project, context.path));
-  return openImage(layout, await layout.resolve(context.reference, options), platform, name, options);
+  return openImage(layout, await layout.resolve(context.reference, callOf(opening)), name, opening);
 }
 
 /**
@@ -99,26 +94,33 @@ export function parseNamedContext(name: string, value: string): NamedContext {
   };
 }
 
+/** What an image is opened with. */
+export interface Opening extends CallOptions {
+  readonly client: RegistryClient;
+  readonly platform: Platform;
+  /** Keeps manifests and configurations, so that they are fetched once. */
+  readonly documents: LocalStore;
+}
+
 async function openImage(
   source: BlobSource,
   root: Descriptor,
-  platform: Platform,
   name: string,
-  options: CallOptions,
+  opening: Opening,
   depth = 0,
 ): Promise<BaseImage> {
   const document = parseManifestDocument(
-    await readSmall(source, root, manifestSizeLimit, options),
+    await readSmall(source, root, manifestSizeLimit, opening),
     root.mediaType,
   );
   if (document.kind === "index") {
     // An index may hold indexes (image-spec, image-index.md); nobody nests them deeper than this.
     if (depth === 3)
       throw new ContentError("PLATFORM_UNKNOWN", `${name} nests its indexes more than 3 deep.`);
-    return openImage(source, selectPlatform(document.index, platform), platform, name, options, depth + 1);
+    return openImage(source, selectPlatform(document.index, opening.platform), name, opening, depth + 1);
   }
   const { manifest } = document;
-  const config = parseImageConfig(await readSmall(source, manifest.config, configSizeLimit, options));
+  const config = parseImageConfig(await readSmall(source, manifest.config, configSizeLimit, opening));
   return { name, root: { ...root, mediaType: document.mediaType }, manifest, config, source };
 }
 
@@ -126,13 +128,37 @@ async function readSmall(
   source: BlobSource,
   target: Descriptor,
   limit: number,
-  options: CallOptions,
+  opening: Opening,
 ): Promise<Uint8Array> {
+  const { documents } = opening;
   if (target.size > limit) {
     throw new ContentError(
       "SIZE_MISMATCH",
       `${target.digest} says it has ${target.size} bytes; at most ${limit} are read for it.`,
     );
   }
-  return readAll(source.fetch(target, options));
+  const call = callOf(opening);
+  const kept = await readKept(documents, target, call);
+  if (kept !== undefined) return kept;
+  const bytes = await readAll(source.fetch(target, call));
+  await documents.push(target, contentOf(bytes), call);
+  return bytes;
+}
+
+/** `undefined`: it is not there, or is damaged. */
+async function readKept(
+  documents: LocalStore,
+  target: Descriptor,
+  call: CallOptions,
+): Promise<Uint8Array | undefined> {
+  try {
+    return (await documents.exists(target, call)) ? await readAll(documents.fetch(target, call)) : undefined;
+  } catch (error) {
+    if (error instanceof ContentError) return undefined;
+    throw error;
+  }
+}
+
+function callOf({ signal }: Opening): CallOptions {
+  return signal === undefined ? {} : { signal };
 }

@@ -178,7 +178,7 @@ function assemble({ base, history, layers, plan: stage }: BuiltStage, epoch: num
 function imageSource(
   image: AssembledImage,
   { base, layers }: BuiltStage,
-  { layers: own }: Workspace,
+  { content: own }: Workspace,
 ): BlobSource {
   const documents = new Map<string, Uint8Array>([
     [image.root.digest, image.manifestBytes],

@@ -162,7 +162,7 @@ async function layerOf(step: Step, entries: readonly Entry[], context: StageCont
       found.add({ ...refusal, location: step.at });
     found.throwIfAny();
   }
-  const layer = await makeLayer(workspace.layers, entries, {
+  const layer = await makeLayer(workspace.content, entries, {
     ...(timestamps === "epoch" ? { epoch } : {}),
     ...(signal === undefined ? {} : { signal }),
   });

@@ -8,8 +8,8 @@ import type { BuildOptions } from "./options.ts";
 /** What a build works with, and gives back when it is disposed of. */
 export interface Workspace extends AsyncDisposable {
   readonly client: RegistryClient;
-  /** Takes the build's own layers. */
-  readonly layers: LocalStore;
+  /** Takes the build's own layers, and the documents of its bases. */
+  readonly content: LocalStore;
   readonly indexes: IndexCache;
 }
 
@@ -21,7 +21,7 @@ export async function openWorkspace({ cache, registry }: BuildOptions): Promise<
   const client = shared ?? registryClient(isClient(registry) ? {} : registry);
   return {
     client,
-    layers: ociLayout(join(directory, "content")),
+    content: ociLayout(join(directory, "content")),
     indexes: indexCache(join(directory, "indexes")),
     async [Symbol.asyncDispose]() {
       if (shared === undefined) await client[Symbol.asyncDispose]();

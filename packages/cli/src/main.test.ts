@@ -1,0 +1,65 @@
+import { describe, expect, test } from "vitest";
+import { main } from "./main.ts";
+
+async function run(...argv: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  let [stdout, stderr] = ["", ""];
+  const code = await main(argv, {
+    stdout: { write: (text) => (stdout += text) },
+    stderr: { write: (text) => (stderr += text) },
+    cwd: process.cwd(),
+    env: {},
+  });
+  return { code, stdout, stderr };
+}
+
+describe("the command line", () => {
+  test("tells its version", async () => {
+    expect(await run("--version")).toEqual({ code: 0, stdout: "0.1.0\n", stderr: "" });
+  });
+
+  test("without a command shows them and is wrong", async () => {
+    const { code, stdout } = await run();
+    expect(code).toBe(2);
+    expect(stdout).toContain("registry serve");
+  });
+
+  test.each([
+    [["biuld"], '"biuld" is not a command.'],
+    [["constructor"], '"constructor" is not a command.'],
+    [["build", "--bulid-arg", "a=b"], "Unknown option '--bulid-arg'"],
+    [["build", "--target"], "'--target <value>' argument missing"],
+    [["build", "--target", "a", "--target", "b"], "--target is given 2 times"],
+    [["build", "--push=yes"], "does not take an argument"],
+    [["build", "--label", "novalue"], '--label takes NAME=VALUE, not "novalue".'],
+    [["build", "--map", "src"], '--map takes FROM:TO, not "src".'],
+    [["build", "--progress", "loud"], "--progress is one of auto, tty, plain, json"],
+    [["build", "a", "b"], "build takes one context, not 2."],
+    [["inspect"], "inspect takes one file, not 0."],
+    [["registry", "serve", "--port", "-1"], "--port"],
+    [["registry", "serve", "--port", "70000"], '--port takes a number from 0 to 65535, not "70000".'],
+  ])("%j is wrong and says why", async (argv, message) => {
+    const { code, stdout, stderr } = await run(...argv);
+    expect([code, stdout]).toEqual([2, ""]);
+    expect(stderr).toContain(message);
+  });
+
+  test.each([["build"], ["inspect"], ["registry", "serve"]])(
+    "%s --help lists its options",
+    async (...command) => {
+      const { code, stdout } = await run(...command, "--help");
+      expect(code).toBe(0);
+      expect(stdout).toContain(`Usage: undocked ${command.join(" ")}`);
+    },
+  );
+
+  test("a value that looks like --help is a value", async () => {
+    const { code, stderr } = await run("inspect", "--platform=--help", "x");
+    expect([code, stderr.includes("PLATFORM_INVALID")]).toEqual([1, true]);
+  });
+
+  test("inspect says that a file is not there", async () => {
+    const { code, stderr } = await run("inspect", "/nowhere/at-all");
+    expect(code).toBe(1);
+    expect(stderr).toContain("Provided executable /nowhere/at-all does not exist");
+  });
+});

@@ -1,0 +1,56 @@
+import { execFileSync, spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const bin = `${root}packages/cli/dist/bin.js`;
+
+let built = false;
+
+/** Compiles the packages, once a test file: the command runs as it is published. */
+export function buildCli(): void {
+  if (!built)
+    execFileSync(`${root}node_modules/.bin/tsc`, ["-b", "packages/cli"], {
+      cwd: root,
+      stdio: ["ignore", "inherit", "inherit"],
+    });
+  built = true;
+}
+
+export interface CliRun {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface CliOptions {
+  readonly cwd?: string;
+  /** Over this process's own; `undefined` takes a variable away. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Default: the Node of the tests. */
+  readonly node?: string;
+  /** Octal, set by a shell. */
+  readonly umask?: string;
+  readonly signal?: AbortSignal;
+}
+
+/** Runs `undocked` in a process of its own. */
+export function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliRun> {
+  const { cwd = root, env = {}, node = process.execPath, umask } = options;
+  const command = [node, bin, ...args];
+  const [program = "", ...rest] =
+    umask === undefined ? command : ["/bin/sh", "-c", `umask ${umask}; exec "$@"`, "sh", ...command];
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, rest, {
+      cwd,
+      env: { ...process.env, ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    });
+    let stdout = "";
+    let stderr = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+    child.once("error", reject);
+    child.once("close", (code) => resolve({ code, stdout, stderr }));
+  });
+}
