@@ -1,4 +1,7 @@
 import { randomBytes } from "node:crypto";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { inspect } from "node:util";
 import {
   contentOf,
   digestOf,
@@ -13,6 +16,8 @@ import {
 } from "@undocked/registry";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startDockerRegistry, type DockerRegistry } from "../support/docker-registry.ts";
+import { certificateAuthority } from "../support/tls.ts";
+import { startTokenService } from "../support/token-service.ts";
 import { lacks } from "../support/tools.ts";
 
 function described(mediaType: string, bytes: Uint8Array): Descriptor {
@@ -103,3 +108,146 @@ describe.skipIf(lacks("docker-registry"))("Debian's docker-registry, plain", () 
     expect(await readAll(repository.fetch(empty))).toHaveLength(0);
   });
 });
+
+describe.skipIf(lacks("docker-registry"))(
+  "Debian's docker-registry, behind TLS with a private authority",
+  () => {
+    const authority = certificateAuthority();
+    const blob = randomBytes(200_000);
+    const layer = described(MediaType.ociLayerGzip, blob);
+
+    test("and a token service: anonymous pulls, pushes with a login, mounts with a token for both", async () => {
+      await using tokens = await startTokenService({
+        signer: authority.issue("signer"),
+        tls: authority.issue("127.0.0.1"),
+        issuer: "undocked-test",
+        users: { user: "CANARY:pässword" },
+      });
+      await using registry = await startDockerRegistry({
+        tls: authority.issue("127.0.0.1"),
+        auth: {
+          kind: "token",
+          realm: `${tokens.url}/token`,
+          service: "test-registry",
+          issuer: "undocked-test",
+          rootCertificate: authority.cert,
+        },
+      });
+      await using client = registryClient({
+        ca: authority.cert,
+        credentials: { [registry.host]: { username: "user", password: "CANARY:pässword" } },
+      });
+      const source = client.repository(`${registry.host}/public/a`);
+      await source.push(layer, contentOf(blob));
+      expect(await client.repository(`${registry.host}/b`).mount(layer, "public/a")).toBe(true);
+      expect(tokens.requests.map(({ query }) => query.getAll("scope"))).toEqual([
+        ["repository:public/a:pull"],
+        ["repository:public/a:pull,push"],
+        ["repository:b:pull,push", "repository:public/a:pull"],
+      ]);
+
+      await using anonymous = registryClient({ ca: authority.cert, credentials: "anonymous" });
+      const pulled = await readAll(anonymous.repository(`${registry.host}/public/a`).fetch(layer));
+      expect(Buffer.from(pulled).equals(blob)).toBe(true);
+      await expect(readAll(anonymous.repository(`${registry.host}/b`).fetch(layer))).rejects.toMatchObject({
+        code: "UNAUTHORIZED",
+      });
+
+      await using wrong = registryClient({
+        ca: authority.cert,
+        credentials: { [registry.host]: { username: "user", password: "WRONG" } },
+      });
+      const error = await wrong
+        .repository(`${registry.host}/b`)
+        .resolve("1")
+        .catch((it: unknown) => it);
+      expect(error).toMatchObject({ code: "UNAUTHORIZED", status: 401 });
+      expect(inspect(error, { depth: Number.POSITIVE_INFINITY })).not.toContain("WRONG");
+    });
+
+    test("and Basic, with a password in UTF-8 that has a colon", async () => {
+      await using registry = await startDockerRegistry({
+        tls: authority.issue("127.0.0.1"),
+        // bcrypt of "päss:word"
+        auth: {
+          kind: "htpasswd",
+          users: "user:$2b$04$PbdLpeKwQAuglIVtJDlGpee917gj/Yxrc3HtAADiipIpe/zwoBjoa\n",
+        },
+      });
+      await using client = registryClient({
+        hosts: { [registry.host]: { ca: authority.cert } },
+        credentials: async () => ({ username: "user", password: "päss:word" }),
+      });
+      const repository = client.repository(`${registry.host}/a`);
+      await repository.push(layer, contentOf(blob));
+      expect(Buffer.from(await readAll(repository.fetch(layer))).equals(blob)).toBe(true);
+    });
+
+    test("is not trusted by those who were not told, and not spoken to in plain http instead", async () => {
+      await using registry = await startDockerRegistry({ tls: authority.issue("127.0.0.1") });
+      const events: RegistryEvent[] = [];
+      await using client = registryClient({
+        credentials: "anonymous",
+        onEvent: (event) => events.push(event),
+      });
+      await expect(client.repository(`${registry.host}/a`).resolve("1")).rejects.toMatchObject({
+        code: "REGISTRY_UNTRUSTED",
+      });
+      expect(events).toEqual([]);
+      await using careless = registryClient({
+        credentials: "anonymous",
+        hosts: { [registry.host]: { insecure: true } },
+      });
+      await expect(careless.repository(`${registry.host}/a`).resolve("1")).rejects.toMatchObject({
+        code: "MANIFEST_UNKNOWN",
+      });
+    });
+
+    test("in pieces, listed and deleted", async () => {
+      await using registry = await startDockerRegistry({ tls: authority.issue("127.0.0.1") });
+      await using client = registryClient({
+        ca: authority.cert,
+        credentials: "anonymous",
+        upload: { chunkSize: 60_000 },
+      });
+      const repository = client.repository(`${registry.host}/a`);
+      await repository.push(layer, contentOf(blob));
+      expect(Buffer.from(await readAll(repository.fetch(layer))).equals(blob)).toBe(true);
+      const config = encodeJson({});
+      const configDescriptor = described(MediaType.ociEmpty, config);
+      await repository.push(configDescriptor, contentOf(config));
+      const manifest = encodeJson({
+        schemaVersion: 2,
+        mediaType: MediaType.ociManifest,
+        config: configDescriptor,
+        layers: [layer],
+      });
+      const root = described(MediaType.ociManifest, manifest);
+      await repository.push(root, contentOf(manifest));
+      for (const tag of ["b", "a", "c"]) await repository.tag(root, tag);
+      const tags: string[] = [];
+      for await (const tag of repository.tags()) tags.push(tag);
+      expect(tags.sort()).toEqual(["a", "b", "c"]);
+      expect(await repository.delete(root)).toBe(true);
+      expect(await repository.exists(root)).toBe(false);
+      expect(await repository.delete(layer)).toBe(true);
+    });
+
+    test("an abort in the middle of an upload leaves no session", async () => {
+      await using registry = await startDockerRegistry({ tls: authority.issue("127.0.0.1") });
+      await using client = registryClient({ ca: authority.cert, credentials: "anonymous" });
+      const stop = new AbortController();
+      const content = replayable(async function* () {
+        yield blob.subarray(0, 100_000);
+        stop.abort(new Error("enough"));
+        yield blob.subarray(100_000);
+      });
+      const repository = client.repository(`${registry.host}/a`);
+      await expect(repository.push(layer, content, { signal: stop.signal })).rejects.toThrow("enough");
+      const uploads = join(registry.directory, "data/docker/registry/v2/repositories/a/_uploads");
+      // The state of its hash is all that docker-registry itself leaves of a session that was given up.
+      const left = await readdir(uploads, { recursive: true }).catch(() => []);
+      expect(left.filter((path) => /(?:data|startedat)$/.test(path))).toEqual([]);
+    });
+  },
+);

@@ -1,6 +1,7 @@
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { CallOptions } from "../store/store.ts";
-import { exchange, type Answer } from "./exchange.ts";
+import type { Answer } from "./call.ts";
+import { exchange } from "./exchange.ts";
 import { drain } from "./http.ts";
 import { pauseFor } from "./gate.ts";
 import { networkFailure } from "./network-failure.ts";

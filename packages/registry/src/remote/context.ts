@@ -1,5 +1,5 @@
 import type { CredentialSource } from "../auth/credential.ts";
-import type { Line } from "./exchange.ts";
+import type { Line } from "./call.ts";
 
 /** A {@link Line} to a registry whose API's origin is known. */
 export interface RegistryLine extends Line {

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import type { CallOptions } from "../store/store.ts";
 import type { RepositoryContext } from "./context.ts";
-import { exchange, type Answer } from "./exchange.ts";
+import type { Answer } from "./call.ts";
+import { exchange } from "./exchange.ts";
 import { readBody } from "./http.ts";
 import { nextPage } from "./link.ts";
 import { RegistryError } from "./registry-error.ts";

@@ -5,7 +5,8 @@ import { manifestSizeLimit, parseManifestDocument, type ManifestDocument } from 
 import { isIndexType, isManifestType, MediaType } from "../oci/media-type.ts";
 import type { CallOptions } from "../store/store.ts";
 import { contentOf, readAll, verified } from "../store/verify.ts";
-import { exchange, type Answer } from "./exchange.ts";
+import type { Answer } from "./call.ts";
+import { exchange } from "./exchange.ts";
 import { drain, readBody } from "./http.ts";
 import { RegistryError } from "./registry-error.ts";
 import type { RepositoryContext } from "./context.ts";

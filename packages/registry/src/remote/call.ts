@@ -1,0 +1,57 @@
+import type { Authorizer, Permission } from "./authorizer.ts";
+import type { RegistryEvent } from "./events.ts";
+import type { Subject } from "./failure.ts";
+import type { Gate } from "./gate.ts";
+import type { HttpResponse, TlsOptions, Transport } from "./http.ts";
+import type { RetryOptions } from "./retry-policy.ts";
+import type { TimeLimits } from "./watchdog.ts";
+
+/** A request to a registry: what it is for, and which answers are answers. */
+export interface Call {
+  readonly method: "DELETE" | "GET" | "HEAD" | "PATCH" | "POST" | "PUT";
+  readonly url: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: CallBody;
+  readonly permission: Permission;
+  /** Statuses to give back; others are errors. */
+  readonly expect: readonly number[];
+  readonly subject: Subject;
+  /** The URL is on another server, by the registry's word: it gets no credentials. */
+  readonly foreign?: boolean;
+  /** `false`: a failure is final here, because the caller knows better how to try again. */
+  readonly repeat?: boolean;
+  /** Instead of the client's own. */
+  readonly headersMs?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface CallBody {
+  /** Gives the content from its start. */
+  open(): Uint8Array | AsyncIterable<Uint8Array>;
+  /** Bytes. */
+  readonly size: number;
+  /** `false`: what was read once is gone. */
+  canReopen(): boolean;
+}
+
+export interface Answer extends HttpResponse {
+  /** Where the answer came from, after redirects. */
+  readonly url: string;
+}
+
+/** What an exchange needs from its client, for one registry. */
+export interface Line {
+  readonly transport: Transport;
+  readonly authorizer: Authorizer;
+  /** For another origin, to which a redirect led: knows no login. */
+  strangerAt(origin: string): Authorizer;
+  gateOf(url: string, method: string): Gate;
+  /** Nobody asks that host anything for a while. */
+  pause(url: string, ms: number): void;
+  tlsOf(url: string): TlsOptions | undefined;
+  readonly limits: TimeLimits;
+  readonly retry: RetryOptions;
+  readonly onEvent: (event: RegistryEvent) => void;
+  warn(text: string): void;
+  readonly now: () => number;
+}

@@ -1,0 +1,143 @@
+import type { Authorizer } from "./authorizer.ts";
+import type { Call, CallBody, Line } from "./call.ts";
+import type { HttpResponse } from "./http.ts";
+import { describeRefusal } from "./location.ts";
+import { networkFailure } from "./network-failure.ts";
+import { redactUrl } from "./redact.ts";
+import { planRedirect } from "./redirect.ts";
+import { RegistryError } from "./registry-error.ts";
+import { parseWarnings } from "./warning.ts";
+import { watched } from "./watchdog.ts";
+
+/** One step of a call: the request itself, or where a redirect led. */
+export interface Hop {
+  readonly method: string;
+  readonly url: string;
+  readonly body?: CallBody;
+  /** Once it has been `stranger`, it never is `registry` again. */
+  readonly credentials: "registry" | "stranger" | "none";
+}
+
+export type Sent =
+  | {
+      readonly kind: "answer";
+      readonly url: string;
+      readonly response: HttpResponse;
+      readonly header: string | undefined;
+      readonly leave: () => void;
+    }
+  | { readonly kind: "failed"; readonly failure: RegistryError; readonly repeatable: boolean };
+
+/** One exchange, with authorization. */
+export async function sendHop(line: Line, call: Call, hop: Hop): Promise<Sent> {
+  const { signal } = call;
+  const header = await authorityOf(line, hop)?.header(call.permission, signal);
+  const leave = await line.gateOf(hop.url, hop.method).enter(signal);
+  let sourceError: { readonly error: unknown } | undefined;
+  const watchedBody = (content: Uint8Array | AsyncIterable<Uint8Array>): typeof content =>
+    content instanceof Uint8Array
+      ? content
+      : (async function* () {
+          try {
+            yield* content;
+          } catch (error) {
+            sourceError = { error };
+            throw error;
+          }
+        })();
+  const tls = line.tlsOf(hop.url);
+  try {
+    const response = await watched(
+      line.transport,
+      {
+        method: hop.method,
+        url: hop.url,
+        headers: {
+          ...call.headers,
+          ...(header === undefined ? {} : { Authorization: header }),
+          ...contentLength(hop),
+        },
+        ...(hop.body === undefined ? {} : { body: watchedBody(hop.body.open()) }),
+        ...(tls === undefined ? {} : { tls }),
+        ...(signal === undefined ? {} : { signal }),
+      },
+      call.headersMs === undefined ? line.limits : { ...line.limits, headersMs: call.headersMs },
+    );
+    line.onEvent({
+      kind: "request",
+      method: hop.method,
+      url: redactUrl(hop.url),
+      status: response.status,
+    });
+    for (const text of parseWarnings(response.headers.get("warning"))) line.warn(text);
+    return { kind: "answer", url: hop.url, response, header, leave };
+  } catch (error) {
+    leave();
+    signal?.throwIfAborted();
+    // What the content's own reading threw is not the network's fault.
+    if (sourceError !== undefined) throw sourceError.error;
+    const { failure, repeatable } = networkFailure(error, hop);
+    return { kind: "failed", failure, repeatable };
+  }
+}
+
+function contentLength(hop: Hop): Readonly<Record<string, string>> {
+  if (hop.body !== undefined) return { "Content-Length": String(hop.body.size) };
+  return hop.method === "POST" || hop.method === "PUT" || hop.method === "PATCH"
+    ? { "Content-Length": "0" }
+    : {};
+}
+
+export function authorityOf(line: Line, hop: Hop): Authorizer | undefined {
+  switch (hop.credentials) {
+    case "registry":
+      return line.authorizer;
+    case "stranger":
+      return line.strangerAt(new URL(hop.url).origin);
+    case "none":
+      return undefined;
+  }
+}
+
+export function nextHop(hop: Hop, response: HttpResponse, visited: readonly string[]): Hop {
+  const { method, url, body } = hop;
+  const redirect = planRedirect(
+    { method, url, hasBody: body !== undefined },
+    response.status,
+    response.headers.get("location"),
+    visited,
+  );
+  if (redirect.kind === "refused") {
+    throw new RegistryError(
+      "REDIRECT_REFUSED",
+      `${new URL(url).host} ${describeRedirect(redirect.reason)}.`,
+      {
+        status: response.status,
+        method,
+        url,
+      },
+    );
+  }
+  if (redirect.keepsBody && body?.canReopen() === false) {
+    throw new RegistryError(
+      "REDIRECT_REFUSED",
+      `${new URL(url).host} redirects an upload whose content can be read only once.`,
+      { status: response.status, method, url, hint: "Give the content as replayable(() => …)." },
+    );
+  }
+  const kept = hop.credentials === "registry" && !redirect.sameOrigin ? "stranger" : hop.credentials;
+  return {
+    method: redirect.method,
+    url: redirect.url,
+    ...(redirect.keepsBody && body !== undefined ? { body } : {}),
+    credentials: kept,
+  };
+}
+
+type RefusedRedirect = Extract<ReturnType<typeof planRedirect>, { kind: "refused" }>["reason"];
+
+function describeRedirect(reason: RefusedRedirect): string {
+  if (reason === "loop") return "redirects in a circle, or too often";
+  if (reason === "body") return "redirects an upload in a way that would lose its content";
+  return `answers with a redirect that ${describeRefusal(reason)}`;
+}
