@@ -1,3 +1,4 @@
+import type { Guard } from "./auth.ts";
 import { methodNotAllowed, type Call } from "./call.ts";
 import { answerBlob } from "./blobs.ts";
 import { answerReferrers, answerTags } from "./lists.ts";
@@ -14,14 +15,16 @@ export type Answer = (call: Call) => Promise<Reply>;
 export function distribution(
   storage: Storage,
   uploads: Uploads,
+  guard: Guard,
 ): (call: Call, route: Route) => Promise<Reply> {
   return async (call, route) => {
+    guard.check(call, route);
     switch (route.kind) {
       case "base":
         if (call.method !== "GET" && call.method !== "HEAD") throw methodNotAllowed(call, "GET", "HEAD");
         return jsonReply(200, {});
       case "token":
-        throw new Refusal(404, "UNSUPPORTED", "This registry gives no tokens.");
+        return guard.answerToken(call);
       case "blob":
         return answerBlob(call, repository(storage, route.name), route.digest);
       case "uploads":

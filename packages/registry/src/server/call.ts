@@ -7,6 +7,8 @@ export interface Call {
   /** As sent, without the query. */
   readonly path: string;
   readonly query: URLSearchParams;
+  /** Path and query, as sent. */
+  readonly target: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: AsyncIterable<Uint8Array>;
   /** `scheme://host:port` under which the client knows this server. */

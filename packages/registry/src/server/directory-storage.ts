@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { link, mkdir, open, readdir, rename, rm, stat, unlink } from "node:fs/promises";
+import { link, mkdir, open, readdir, rm, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { hasCode, ifPresent, renameInto } from "../store/files.ts";
 import type { Draft, Storage } from "./storage.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -78,26 +79,13 @@ async function openDraft(path: string, pathOf: (key: string) => string): Promise
     async commit(key) {
       await file.sync();
       await close();
-      const target = pathOf(key);
-      await mkdir(dirname(target), { recursive: true });
-      await rename(path, target);
-      await syncDirectory(dirname(target));
+      await renameInto(path, pathOf(key));
     },
     async discard() {
       await close();
       await rm(path, { force: true });
     },
   };
-}
-
-/** Makes a renamed file's name durable too. */
-async function syncDirectory(path: string): Promise<void> {
-  const handle = await open(path, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 /** Drafts of a server that was killed. Young ones may belong to another server on the same directory. */
@@ -107,19 +95,6 @@ async function removeStale(drafts: string): Promise<void> {
     const status = await ifPresent(stat(join(drafts, name)));
     if (status !== undefined && now - status.mtimeMs > DAY_MS) await rm(join(drafts, name), { force: true });
   }
-}
-
-async function ifPresent<T>(result: Promise<T>): Promise<T | undefined> {
-  try {
-    return await result;
-  } catch (error) {
-    if (hasCode(error, "ENOENT") || hasCode(error, "ENOTDIR")) return undefined;
-    throw error;
-  }
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && "code" in error && error.code === code;
 }
 
 async function* nothing(): AsyncGenerator<Uint8Array, void, void> {}

@@ -7,7 +7,7 @@ export interface LoggedRequest {
   readonly method: string;
   /** With its query, as sent. */
   readonly path: string;
-  /** 0: the connection was cut before an answer. */
+  /** 0: the connection ended before an answer. */
   readonly status: number;
   readonly credential: CredentialKind;
   /** Of the bodies. */

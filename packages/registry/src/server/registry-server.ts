@@ -1,22 +1,37 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { answering, brokenReply, distribution } from "./answer.ts";
+import { guard } from "./auth.ts";
 import type { Call } from "./call.ts";
 import { directoryStorage } from "./directory-storage.ts";
+import { armed, Cut, withFaults, type Fault } from "./faults.ts";
 import { credentialKind, remember, type LoggedRequest } from "./log.ts";
 import { memoryStorage } from "./memory-storage.ts";
-import { respond } from "./respond.ts";
+import type { Reply } from "./reply.ts";
+import { Disconnected, respond } from "./respond.ts";
+import type { Storage } from "./storage.ts";
 import { uploads } from "./uploads.ts";
+import type { RegistryAuth } from "./users.ts";
 
 export interface RegistryServerOptions {
-  /** A directory, which may have been used before, or `"memory"`. Default: memory. */
-  readonly storage?: string;
+  /**
+   * A directory, which may have been used before; `"memory"`; or one of `memoryStorage()` and `directoryStorage()`, to be
+   * shared by several registries. Default: memory.
+   */
+  readonly storage?: string | Storage;
+  /** Whom it serves. Default: everybody. */
+  readonly auth?: RegistryAuth;
+  /** How it misbehaves from the beginning. Default: not at all. */
+  readonly faults?: readonly Fault[];
 }
 
 /** A registry that answers requests of a Node HTTP server. */
 export interface RegistryServer {
+  /** Never rejects. */
   handle(request: IncomingMessage, response: ServerResponse): Promise<void>;
   /** What was asked so far, oldest first; the last 10,000. */
   readonly requests: readonly LoggedRequest[];
+  /** Makes it misbehave from now on; gives what ends that. */
+  inject(...faults: readonly Fault[]): () => void;
   /** Uploads that were begun and are neither finished nor cancelled. */
   openUploads(): number;
   /** Forgets the uploads under way. */
@@ -25,70 +40,97 @@ export interface RegistryServer {
 
 /** Makes a registry to be put behind an HTTP server of one's own; `startRegistry` brings one. */
 export async function registryServer(options: RegistryServerOptions = {}): Promise<RegistryServer> {
-  const { storage: place = "memory" } = options;
-  const storage = place === "memory" ? memoryStorage() : await directoryStorage(place);
+  const storage = await openStorage(options.storage ?? "memory");
   const sessions = uploads(storage);
-  const answer = answering(distribution(storage, sessions));
+  const faults = new Set((options.faults ?? []).map(armed));
+  const answer = withFaults(answering(distribution(storage, sessions, guard(options.auth))), faults);
   const requests: LoggedRequest[] = [];
 
   return {
     async handle(request, response) {
-      const { call, received } = callOf(request);
-      let sent = 0;
-      let failure: { readonly error?: unknown } = {};
+      const entry = logEntry(request);
+      const send = async (reply: Reply): Promise<void> => {
+        entry.status = reply.status;
+        // Before the answer is on its way: who has it finds it here.
+        remember(requests, entry);
+        await respond(reply, response, (bytes) => (entry.bytesSent += bytes));
+      };
       try {
-        const reply = await answer(call);
-        sent = await respond(reply, response);
+        await send(await answer(callOf(request, (bytes) => (entry.bytesReceived += bytes))));
       } catch (error) {
-        // A client that went away is no failure of ours.
-        if (!request.destroyed || !isDisconnect(error)) failure = { error };
-        if (response.headersSent || response.destroyed) response.destroy();
-        else await respond(brokenReply(), response);
+        if (!isDisconnect(error)) entry.error = error;
+        if (response.headersSent || response.destroyed || error instanceof Cut) {
+          if (!response.headersSent) remember(requests, entry);
+          response.destroy();
+        } else {
+          await send(brokenReply()).catch(() => response.destroy());
+        }
       }
-      remember(requests, {
-        method: call.method,
-        path: request.url ?? "",
-        status: request.socket.destroyed && !response.writableFinished ? 0 : response.statusCode,
-        credential: credentialKind(request.headers),
-        bytesReceived: received(),
-        bytesSent: sent,
-        ...failure,
-      });
     },
     requests,
+    inject(...injected) {
+      const own = injected.map(armed);
+      for (const fault of own) faults.add(fault);
+      return () => {
+        for (const fault of own) faults.delete(fault);
+      };
+    },
     openUploads: () => sessions.size(),
     close: () => sessions.discardAll(),
   };
 }
 
-function callOf(request: IncomingMessage): { readonly call: Call; readonly received: () => number } {
-  const [path = "", query = ""] = splitOnce(request.url ?? "/", "?");
-  let received = 0;
+async function openStorage(storage: string | Storage): Promise<Storage> {
+  if (typeof storage !== "string") return storage;
+  return storage === "memory" ? memoryStorage() : directoryStorage(storage);
+}
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+function logEntry(request: IncomingMessage): Writable<LoggedRequest> {
+  return {
+    method: request.method ?? "GET",
+    path: request.url ?? "/",
+    status: 0,
+    credential: credentialKind(request.headers),
+    bytesReceived: 0,
+    bytesSent: 0,
+  };
+}
+
+function callOf(request: IncomingMessage, onReceived: (bytes: number) => void): Call {
+  const target = request.url ?? "/";
+  const mark = target.indexOf("?");
+  const path = mark < 0 ? target : target.slice(0, mark);
   const body = async function* (): AsyncGenerator<Uint8Array, void, void> {
     const chunks: AsyncIterable<Uint8Array> = request;
     for await (const chunk of chunks) {
-      received += chunk.byteLength;
+      onReceived(chunk.byteLength);
       yield chunk;
     }
   };
   const scheme = "encrypted" in request.socket ? "https" : "http";
-  const call: Call = {
+  return {
     method: request.method ?? "GET",
     path,
-    query: new URLSearchParams(query),
+    target,
+    query: new URLSearchParams(mark < 0 ? "" : target.slice(mark + 1)),
     headers: request.headers,
     body: body(),
-    origin: `${scheme}://${request.headers.host ?? "localhost"}`,
+    origin: `${scheme}://${hostOf(request)}`,
   };
-  return { call, received: () => received };
 }
 
-function splitOnce(text: string, separator: string): readonly string[] {
-  const at = text.indexOf(separator);
-  return at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)];
+/** What the client wrote goes into challenges and Locations: only what has a host's form. */
+function hostOf({ headers: { host } }: IncomingMessage): string {
+  return host !== undefined && /^[\w.:[\]-]{1,255}$/.test(host) && URL.canParse(`http://${host}`)
+    ? host
+    : "localhost";
 }
 
+/** A client that goes away is no failure of ours, nor is a fault that was asked for. */
 function isDisconnect(error: unknown): boolean {
-  const codes: readonly unknown[] = ["ECONNRESET", "ERR_STREAM_PREMATURE_CLOSE", "EPIPE", "ABORT_ERR"];
+  if (error instanceof Cut || error instanceof Disconnected) return true;
+  const codes: readonly unknown[] = ["ECONNRESET", "ERR_STREAM_PREMATURE_CLOSE", "EPIPE"];
   return error instanceof Error && "code" in error && codes.includes(error.code);
 }

@@ -1,5 +1,5 @@
 import type { Descriptor } from "../oci/descriptor.ts";
-import { digestAlgorithm, digestHex, isDigest, type Digest } from "../oci/digest.ts";
+import { digestAlgorithm, digestHex, isDigest, type Digest, type DigestAlgorithm } from "../oci/digest.ts";
 import { children, type ManifestDocument } from "../oci/manifest.ts";
 import { isForeignLayerType } from "../oci/media-type.ts";
 import type { Storage, StoredFile } from "./storage.ts";
@@ -23,7 +23,7 @@ export interface Repository {
   addReferrer(subject: Digest, referrer: Descriptor): Promise<void>;
   /** Of a manifest that is here or not, in the order of their digests. */
   referrers(subject: Digest): Promise<readonly Descriptor[]>;
-  /** Whether anything was ever pushed here. */
+  /** Whether anything is here. */
   isKnown(): Promise<boolean>;
 }
 
@@ -108,11 +108,18 @@ export function repository(storage: Storage, name: string): Repository {
       return found;
     },
     async isKnown() {
-      const folders = await storage.list(name);
-      return folders.some((folder) => folder.startsWith("_"));
+      for (const folder of [
+        "_tags",
+        ...algorithms.flatMap((one) => [`_manifests/${one}`, `_blobs/${one}`]),
+      ]) {
+        if ((await storage.list(`${name}/${folder}`)).length > 0) return true;
+      }
+      return false;
     },
   };
 }
+
+const algorithms: readonly DigestAlgorithm[] = ["sha256", "sha512"];
 
 function pathOf(digest: Digest): string {
   return `${digestAlgorithm(digest)}/${digestHex(digest)}`;

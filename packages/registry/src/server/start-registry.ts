@@ -1,7 +1,6 @@
 import { createServer as createHttpServer, type Server } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import { isIPv6, type AddressInfo } from "node:net";
-import type { LoggedRequest } from "./log.ts";
 import { registryServer, type RegistryServer, type RegistryServerOptions } from "./registry-server.ts";
 
 export interface StartRegistryOptions extends RegistryServerOptions {
@@ -14,14 +13,13 @@ export interface StartRegistryOptions extends RegistryServerOptions {
 }
 
 /** A registry that listens. `await using` closes it. */
-export interface RunningRegistry extends AsyncDisposable, Pick<RegistryServer, "openUploads"> {
+export interface RunningRegistry
+  extends AsyncDisposable, Pick<RegistryServer, "requests" | "inject" | "openUploads"> {
   /** `http://127.0.0.1:34567` */
   readonly url: string;
   /** `127.0.0.1:34567`: what stands before the repository in a reference. */
   readonly host: string;
   readonly port: number;
-  /** What was asked so far, oldest first; the last 10,000. */
-  readonly requests: readonly LoggedRequest[];
   close(): Promise<void>;
 }
 
@@ -50,6 +48,7 @@ export async function startRegistry(options: StartRegistryOptions = {}): Promise
     host: authority,
     port: address.port,
     requests: registry.requests,
+    inject: (...faults) => registry.inject(...faults),
     openUploads: () => registry.openUploads(),
     close,
     [Symbol.asyncDispose]: close,
