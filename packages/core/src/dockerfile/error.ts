@@ -38,6 +38,17 @@ export function throwFaults(faults: readonly Fault[]): void {
   });
 }
 
-export function fault(code: DockerfileErrorCode, message: string, location: Location, hint?: string): Fault {
-  return { code, severity: "error", message, location, ...(hint === undefined ? {} : { hint }) };
+export function fault(
+  code: DockerfileErrorCode,
+  message: string,
+  location: Location | undefined,
+  hint?: string,
+): Fault {
+  return {
+    code,
+    severity: "error",
+    message,
+    ...(location === undefined ? {} : { location }),
+    ...(hint === undefined ? {} : { hint }),
+  };
 }

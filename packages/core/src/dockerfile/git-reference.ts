@@ -11,6 +11,11 @@ export function isGitReference(text: string): boolean {
   return /^[A-Za-z0-9_.-]+@[A-Za-z0-9.-]+:[^/\s]?\S*$/.test(text);
 }
 
+/** The same, but for what could as well be a path: `github.com/owner/name`. */
+export function namesGit(text: string): boolean {
+  return isGitReference(text) && !text.startsWith("github.com/");
+}
+
 /** Whether a source of ADD is fetched: an http or https URL that is no git repository. */
 export function isHttpSource(text: string): boolean {
   return /^https?:\/\//i.test(text) && !isGitReference(text);

@@ -1,0 +1,79 @@
+import { formatPlatform, normalizePlatform, type Platform } from "@undocked/registry";
+import type { Dockerfile } from "../dockerfile/ast.ts";
+import { WordError } from "../dockerfile/error.ts";
+import { expand } from "../dockerfile/expand.ts";
+import type { PlanOptions } from "./options.ts";
+import type { Reporter } from "./reporter.ts";
+
+/** What FROM lines can use, and stages can take in by `ARG name`. */
+export interface GlobalArgs {
+  /** Predefined ones, then the ARGs before the first FROM. */
+  readonly values: ReadonlyMap<string, string>;
+  /** The same without `--build-arg`. */
+  readonly defaults: ReadonlyMap<string, string>;
+  /** Names that the text declares. */
+  readonly declared: ReadonlySet<string>;
+  readonly predefined: ReadonlySet<string>;
+}
+
+/** Not this machine's: the same input gives the same image everywhere. */
+const BUILD_PLATFORM: Platform = { os: "linux", architecture: "amd64" };
+
+export function readGlobalArgs(
+  dockerfile: Dockerfile,
+  options: PlanOptions,
+  platform: Platform,
+  targetStage: string,
+  report: Reporter,
+): GlobalArgs {
+  const predefined = new Map([
+    ...describePlatform("BUILD", BUILD_PLATFORM),
+    ...describePlatform("TARGET", normalizePlatform(platform)),
+    ["TARGETSTAGE", targetStage] as const,
+  ]);
+  const given = new Map(Object.entries(options.buildArgs ?? {}));
+  const defaults = new Map(predefined);
+  const values = new Map(predefined);
+  for (const name of predefined.keys()) values.set(name, given.get(name) ?? predefined.get(name) ?? "");
+  const declared = new Set<string>();
+  for (const { args, at } of dockerfile.globalArgs) {
+    for (const { key, value } of args) {
+      declared.add(key);
+      const { escape } = dockerfile;
+      if (value !== undefined) {
+        const expanded =
+          given.get(key) ??
+          report.attempt(at, () => expand(value, (name) => values.get(name), { escape }).text);
+        if (expanded !== undefined) values.set(key, expanded);
+        const alone = quietly(() => expand(value, (name) => defaults.get(name), { escape }).text);
+        if (alone !== undefined) defaults.set(key, alone);
+      } else if (given.has(key)) {
+        values.set(key, given.get(key) ?? "");
+      }
+    }
+  }
+  return { values, defaults, declared, predefined: new Set(predefined.keys()) };
+}
+
+function describePlatform(
+  prefix: "BUILD" | "TARGET",
+  platform: Platform,
+): readonly (readonly [string, string])[] {
+  return [
+    [`${prefix}PLATFORM`, formatPlatform(platform)],
+    [`${prefix}OS`, platform.os],
+    [`${prefix}OSVERSION`, platform["os.version"] ?? ""],
+    [`${prefix}ARCH`, platform.architecture],
+    [`${prefix}VARIANT`, platform.variant ?? ""],
+  ];
+}
+
+/** For what is computed only to warn: a fault in it has been told elsewhere. */
+export function quietly<Result>(run: () => Result): Result | undefined {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof WordError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,182 @@
+import {
+  defaultPlatform,
+  normalizePlatform,
+  platformMatches,
+  type Diagnostic,
+  type ImageConfig,
+  type Platform,
+} from "@undocked/registry";
+import type { Dockerfile, Stage } from "../dockerfile/ast.ts";
+import { throwFaults } from "../dockerfile/error.ts";
+import { didYouMean, suggest } from "../dockerfile/suggest.ts";
+import { runInstructions } from "./run-instructions.ts";
+import { applyEntrypoint } from "./entrypoint.ts";
+import { readEpoch } from "./epoch.ts";
+import { checkBasePlatform, resolveFroms } from "./from.ts";
+import { readGlobalArgs } from "./global-args.ts";
+import { linkStages, neededStages, refuseForward, type StageNode } from "./graph.ts";
+import type { PlanOptions } from "./options.ts";
+import type { BuildPlan, StageBase, StagePlan } from "./plan.ts";
+import { Reporter } from "./reporter.ts";
+import { requiredBases } from "./required-bases.ts";
+import { StagePlanner, type PlanContext, type StageStart } from "./stage-planner.ts";
+import { checkText } from "./text-checks.ts";
+import { warnOfUnusedArgs } from "./unused-args.ts";
+
+/**
+ * Decides what a Dockerfile does, from its text, the options and the configurations of its bases.
+ *
+ * `bases` maps the `key` of a {@link BuildPlan.requiredBases} to the image's configuration. A base that is not in it
+ * is not known yet: its stages are planned as far as that goes, so that all other faults are found before anything
+ * is fetched; then plan again with the configurations.
+ *
+ * @throws {DockerfileError} with every fault of the stages that the target needs in `diagnostics`
+ */
+export function planStages(
+  dockerfile: Dockerfile,
+  options: PlanOptions,
+  bases: ReadonlyMap<string, ImageConfig>,
+): BuildPlan {
+  const report = new Reporter(dockerfile, options.buildArgs ?? {});
+  const plan = plannedStages(dockerfile, options, bases, report);
+  report.refuseViolations();
+  throwFaults(sorted(report.faults));
+  return { ...plan, warnings: sorted(report.warnings) };
+}
+
+/** Everything that a plan would refuse or warn of, as `undocked build --check` shows it; throws nothing. */
+export function checkDockerfile(
+  dockerfile: Dockerfile,
+  options: PlanOptions = {},
+  bases: ReadonlyMap<string, ImageConfig> = new Map(),
+): readonly Diagnostic[] {
+  const report = new Reporter(dockerfile, options.buildArgs ?? {});
+  plannedStages(dockerfile, options, bases, report);
+  report.refuseViolations();
+  return sorted([...report.faults, ...report.warnings]);
+}
+
+function plannedStages(
+  dockerfile: Dockerfile,
+  options: PlanOptions,
+  bases: ReadonlyMap<string, ImageConfig>,
+  report: Reporter,
+): Omit<BuildPlan, "warnings"> {
+  checkText(dockerfile, report);
+  const target = findTarget(dockerfile.stages, options.target, report);
+  const platform = normalizePlatform(options.platform ?? defaultPlatform);
+  const globals = readGlobalArgs(dockerfile, options, platform, target?.name ?? "default", report);
+  const froms = resolveFroms(dockerfile, options, platform, globals, report);
+  const nodes = linkStages(dockerfile, froms, options.namedContexts ?? [], bases, report);
+  const needed = neededStages(nodes, target?.index ?? dockerfile.stages.length - 1);
+  refuseForward(needed, nodes, report);
+  const context: PlanContext = { dockerfile, options, globals, report };
+  const planners = new Map<number, StagePlanner>();
+  const stages: StagePlan[] = [];
+  for (const node of needed) {
+    const planner = new StagePlanner(context, node, startOf(node, planners, bases));
+    checkBase(node, bases, report);
+    runInstructions(planner);
+    planners.set(node.stage.index, planner);
+    const isTarget = node === needed.at(-1);
+    if (isTarget) {
+      for (const [key, value] of Object.entries(options.labels ?? {})) planner.config.labels.set(key, value);
+      applyEntrypoint(planner, options.entrypoint);
+    }
+    stages.push(planner.finish(node.from.base ?? { kind: "scratch" }));
+  }
+  const epoch = readEpoch(dockerfile, options, globals, report);
+  const provisional = stages.some((stage) => stage.provisional);
+  warnOfUnusedArgs(dockerfile, nodes, globals, options, provisional, report);
+  return {
+    stages,
+    platform: options.platform === undefined ? basePlatform(needed, nodes, bases, platform) : platform,
+    requiredBases: requiredBases(needed),
+    provisional,
+    ...(epoch === undefined ? {} : { sourceDateEpoch: epoch }),
+  };
+}
+
+function findTarget(
+  stages: readonly Stage[],
+  target: string | undefined,
+  report: Reporter,
+): Stage | undefined {
+  if (target === undefined || target === "") return stages.at(-1);
+  const found = stages.findLast(({ name }) => name === target.toLowerCase());
+  if (found !== undefined) return found;
+  const meant = suggest(
+    target,
+    stages.flatMap(({ name }) => name ?? []),
+    { case: "fold" },
+  );
+  const message = `target stage ${JSON.stringify(target)} could not be found${didYouMean(meant)}`;
+  report.fault("DOCKERFILE_INVALID", message);
+  return undefined;
+}
+
+function startOf(
+  { from }: StageNode,
+  planners: ReadonlyMap<number, StagePlanner>,
+  bases: ReadonlyMap<string, ImageConfig>,
+): StageStart {
+  const { base } = from;
+  if (base === undefined) return { kind: "unknown" };
+  if (base.kind === "scratch") return { kind: "config", config: {} };
+  if (base.kind === "stage") {
+    const parent = planners.get(base.index);
+    return parent === undefined ? { kind: "unknown" } : { kind: "stage", parent };
+  }
+  const image = bases.get(base.key);
+  if (image === undefined) return { kind: "unknown" };
+  const author = image.author === undefined ? {} : { author: image.author };
+  return { kind: "config", config: image.config ?? {}, ...author };
+}
+
+function checkBase(
+  { stage, from }: StageNode,
+  bases: ReadonlyMap<string, ImageConfig>,
+  report: Reporter,
+): void {
+  const { base, problem, platform, written } = from;
+  if (problem !== undefined) {
+    report.fault("DOCKERFILE_INVALID", problem.message, stage.from.at, problem.hint);
+  }
+  const image = base === undefined ? undefined : imageOf(base, bases);
+  if (image === undefined || platformMatches(platform, platformOf(image))) return;
+  checkBasePlatform(written, platform, platformOf(image), stage.from.at, report);
+}
+
+function imageOf(base: StageBase, bases: ReadonlyMap<string, ImageConfig>): ImageConfig | undefined {
+  return base.kind === "image" || base.kind === "named" ? bases.get(base.key) : undefined;
+}
+
+function platformOf({ architecture, os, variant, "os.version": version }: ImageConfig): Platform {
+  return {
+    architecture,
+    os,
+    ...(version === undefined ? {} : { "os.version": version }),
+    ...(variant === undefined ? {} : { variant }),
+  };
+}
+
+/** When nobody asks for a platform, the result has that of the image it was built on. */
+function basePlatform(
+  needed: readonly StageNode[],
+  nodes: readonly StageNode[],
+  bases: ReadonlyMap<string, ImageConfig>,
+  fallback: Platform,
+): Platform {
+  let node = needed.at(-1);
+  while (node?.from.base?.kind === "stage" && node.from.base.index < node.stage.index) {
+    node = nodes[node.from.base.index];
+  }
+  const base = node?.from.base;
+  const image = base === undefined ? undefined : imageOf(base, bases);
+  return image === undefined ? fallback : normalizePlatform(platformOf(image));
+}
+
+/** In the order of the text; what has no place is first. */
+function sorted<Kind extends Diagnostic>(diagnostics: readonly Kind[]): Kind[] {
+  return diagnostics.toSorted((a, b) => (a.location?.line ?? 0) - (b.location?.line ?? 0));
+}

@@ -1,0 +1,91 @@
+import type { Diagnostic, Location } from "@undocked/registry";
+import type { Dockerfile, Statement } from "../dockerfile/ast.ts";
+import { parseCheckOptions, type CheckOptions } from "../dockerfile/check-options.ts";
+import { fault, WordError, type DockerfileErrorCode, type Fault } from "../dockerfile/error.ts";
+import type { CheckName } from "./check-names.ts";
+
+/** Rules that warn only where `# check=experimental=` names them. */
+const EXPERIMENTAL: ReadonlySet<CheckName> = new Set(["InvalidDefinitionDescription"]);
+
+/** Gathers what a plan finds, and leaves out the checks that the text switches off. */
+export class Reporter {
+  readonly faults: Fault[] = [];
+  readonly warnings: Diagnostic[] = [];
+  readonly #options: CheckOptions;
+  /** Rules that have warned, in order. */
+  readonly #violated = new Map<CheckName, Location | undefined>();
+
+  constructor(dockerfile: Dockerfile, buildArgs: Readonly<Record<string, string>>) {
+    this.#options = this.#checkOptions(dockerfile, buildArgs["BUILDKIT_DOCKERFILE_CHECK"]);
+    for (const { message, location } of dockerfile.warnings) {
+      this.check("NoEmptyContinuation", message, location);
+    }
+  }
+
+  #checkOptions(dockerfile: Dockerfile, override: string | undefined): CheckOptions {
+    const none: CheckOptions = { skip: [], experimental: [], error: false };
+    if (override === undefined) return dockerfile.check ?? none;
+    return this.attempt(undefined, () => parseCheckOptions(override)) ?? none;
+  }
+
+  /** Warns by one of the build checks, unless it is off for the file or for the instruction. */
+  check(name: CheckName, message: string, location: Location | undefined, statement?: Statement): void {
+    const { skip, experimental } = this.#options;
+    if (includes(skip, name)) return;
+    if (EXPERIMENTAL.has(name) && !includes(experimental, name)) return;
+    if (statement !== undefined && isSkipped(statement, name)) return;
+    if (!this.#violated.has(name)) this.#violated.set(name, location);
+    this.warn(name, message, location);
+  }
+
+  warn(code: string, message: string, location?: Location, hint?: string): void {
+    this.warnings.push({
+      code,
+      severity: "warning",
+      message,
+      ...(location === undefined ? {} : { location }),
+      ...(hint === undefined ? {} : { hint }),
+    });
+  }
+
+  fault(code: DockerfileErrorCode, message: string, location?: Location, hint?: string): void {
+    this.faults.push(fault(code, message, location, hint));
+  }
+
+  /** Runs a reader of one word and gives its fault a place; undefined when there was one. */
+  attempt<Result>(location: Location | undefined, run: () => Result): Result | undefined {
+    try {
+      return run();
+    } catch (error) {
+      if (!(error instanceof WordError)) throw error;
+      this.fault("DOCKERFILE_INVALID", error.message, location, error.hint);
+      return undefined;
+    }
+  }
+
+  /** `# check=error=true`: a check that has warned refuses the build. */
+  refuseViolations(): void {
+    const [first] = this.#violated;
+    if (!this.#options.error || first === undefined) return;
+    const names = [...this.#violated.keys()].join(", ");
+    this.fault("DOCKERFILE_CHECK", `lint violation found for rules: ${names}`, first[1]);
+  }
+}
+
+function includes(names: readonly string[] | "all", name: CheckName): boolean {
+  return names === "all" || names.some((other) => other.toLowerCase() === name.toLowerCase());
+}
+
+/** Whether a comment above the instruction is a `check=skip=` that names the rule. */
+function isSkipped(statement: Statement, name: CheckName): boolean {
+  return statement.comments.some((comment) => {
+    const [, options] = /^check\s*=\s*(.+)$/i.exec(comment) ?? [];
+    if (options === undefined) return false;
+    try {
+      return includes(parseCheckOptions(options).skip, name);
+    } catch (error) {
+      if (error instanceof WordError) return false;
+      throw error;
+    }
+  });
+}

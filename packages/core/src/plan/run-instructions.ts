@@ -1,0 +1,281 @@
+import type {
+  ArgInstruction,
+  CmdInstruction,
+  CommandLine,
+  EntrypointInstruction,
+  EnvInstruction,
+  ExposeInstruction,
+  HealthcheckInstruction,
+  LabelInstruction,
+  RunInstruction,
+  StageInstruction,
+  StopsignalInstruction,
+  VolumeInstruction,
+  WorkdirInstruction,
+} from "../dockerfile/ast.ts";
+import type { Healthcheck } from "@undocked/registry";
+import { resolvePath } from "../dockerfile/clean-path.ts";
+import { WordError } from "../dockerfile/error.ts";
+import { parseExpose } from "../dockerfile/expose.ts";
+import { parseSignal } from "../dockerfile/signal.ts";
+import { planCopy } from "./copy.ts";
+import { commandText, healthcheckText, pairsText } from "./history.ts";
+import { quoteRun, replacementFor } from "./run-refusal.ts";
+import { looksSecret } from "./secrets.ts";
+import type { StagePlanner } from "./stage-planner.ts";
+import { TaskPlanner } from "./task-planner.ts";
+
+/** Goes through a stage's instructions; the first fault of one ends that one. */
+export function runInstructions(stage: StagePlanner): void {
+  for (const each of stage.node.tasks) {
+    const task = new TaskPlanner(stage, each);
+    task.report.attempt(each.at, () => dispatch(each.instruction, task));
+    task.warnOfUnset();
+  }
+}
+
+/** Does to the stage what the instruction says. */
+function dispatch(instruction: StageInstruction, task: TaskPlanner): void {
+  const { config } = task.stage;
+  switch (instruction.kind) {
+    case "add":
+    case "copy":
+      planCopy(instruction, task);
+      return;
+    case "arg":
+      planArg(instruction, task);
+      return;
+    case "cmd":
+      planCmd(instruction, task);
+      return;
+    case "entrypoint":
+      planEntrypoint(instruction, task);
+      return;
+    case "env":
+      planEnv(instruction, task);
+      return;
+    case "expose":
+      planExpose(instruction, task);
+      return;
+    case "healthcheck":
+      planHealthcheck(instruction, task);
+      return;
+    case "label":
+      planLabel(instruction, task);
+      return;
+    case "maintainer":
+      config.author = instruction.maintainer;
+      task.addMetadata(`MAINTAINER ${instruction.maintainer}`);
+      return;
+    case "onbuild":
+      config.onbuild = [...config.onbuild, instruction.expression];
+      return;
+    case "run":
+      refuseRun(instruction, task);
+      return;
+    case "shell":
+      config.shell = instruction.words;
+      task.addMetadata(`SHELL [${instruction.words.join(" ")}]`);
+      return;
+    case "stopsignal":
+      planStopsignal(instruction, task);
+      return;
+    case "user":
+      config.user = task.text(instruction.user);
+      task.addMetadata(`USER ${config.user}`);
+      return;
+    case "volume":
+      planVolume(instruction, task);
+      return;
+    case "workdir":
+      planWorkdir(instruction, task);
+      return;
+  }
+}
+
+function planArg({ args }: ArgInstruction, task: TaskPlanner): void {
+  const { scope, context } = task.stage;
+  const given = new Map(Object.entries(context.options.buildArgs ?? {}));
+  const shown: { key: string; value?: string }[] = [];
+  for (const { key, value: written } of args) {
+    checkSecret("ARG", key, task);
+    let value = given.get(key);
+    let provisional = false;
+    if (value === undefined && written !== undefined) {
+      ({ text: value, provisional } = task.word(written));
+    }
+    if (written === undefined) value ??= context.globals.values.get(key);
+    if (value !== undefined) scope.set(key, value, provisional);
+    scope.declare(key);
+    shown.push(value === undefined ? { key } : { key, value });
+  }
+  task.addMetadata(pairsText("ARG", shown));
+}
+
+function planEnv({ pairs, statement }: EnvInstruction, task: TaskPlanner): void {
+  const { scope, config } = task.stage;
+  warnOfLegacy("ENV", statement.args, task);
+  // As a whole against what was before it: no pair sees another.
+  const expanded = pairs.map(({ key, value }) => ({ key: task.word(key), value: task.word(value) }));
+  const shown = expanded.map(({ key, value }) => ({ key: key.text, value: value.text }));
+  for (const { key, value } of expanded) {
+    if (key.text === "" && !key.provisional) throw new WordError("ENV names can not be blank");
+    checkSecret("ENV", key.text, task);
+    config.env.set(key.text, value.text);
+    scope.set(key.text, value.text, value.provisional || key.provisional);
+  }
+  task.addMetadata(pairsText("ENV", shown));
+}
+
+function planLabel({ pairs, statement }: LabelInstruction, task: TaskPlanner): void {
+  warnOfLegacy("LABEL", statement.args, task);
+  const expanded = pairs.map(({ key, value }) => ({ key: task.text(key), value: task.text(value) }));
+  for (const { key, value } of expanded) {
+    if (key === "" && !task.provisional) throw new WordError("LABEL names can not be blank");
+    task.stage.config.labels.set(key, value);
+  }
+  task.addMetadata(pairsText("LABEL", expanded));
+}
+
+function warnOfLegacy(keyword: "ENV" | "LABEL", args: readonly string[], task: TaskPlanner): void {
+  if (args[2] !== "") return;
+  const message = `"${keyword} key=value" should be used instead of legacy "${keyword} key value" format`;
+  task.report.check("LegacyKeyValueFormat", message, task.task.at, task.instruction.statement);
+}
+
+function checkSecret(keyword: "ARG" | "ENV", key: string, task: TaskPlanner): void {
+  if (!looksSecret(key)) return;
+  const message = `Do not use ARG or ENV instructions for sensitive data (${keyword} ${JSON.stringify(key)})`;
+  task.report.check("SecretsUsedInArgOrEnv", message, task.task.at, task.instruction.statement);
+}
+
+function planExpose({ ports, statement }: ExposeInstruction, task: TaskPlanner): void {
+  const { at } = task.task;
+  const exposed: string[] = [];
+  for (const word of ports) {
+    const { words, provisional } = task.word(word);
+    for (const each of words) {
+      if (provisional) continue;
+      const { ports: found, mapping } = parseExpose(each);
+      if (mapping) {
+        const message = `EXPOSE instruction should not define an IP address or host-port mapping, found '${each}'`;
+        task.report.check("ExposeInvalidFormat", message, at, statement);
+      }
+      const protocol = each.split("/")[1] ?? "";
+      if (protocol !== protocol.toLowerCase()) {
+        const message = `Defined protocol '${each}' in EXPOSE instruction should be lowercase`;
+        task.report.check("ExposeProtoCasing", message, at, statement);
+      }
+      exposed.push(...found);
+    }
+  }
+  for (const port of exposed) task.stage.config.ports.add(port);
+  task.addMetadata(`EXPOSE [${exposed.join(" ")}]`);
+}
+
+function planVolume({ paths }: VolumeInstruction, task: TaskPlanner): void {
+  const expanded = paths.map((path) => task.text(path));
+  for (const path of expanded) {
+    if (path === "" && !task.provisional) throw new WordError("VOLUME specified can not be an empty string");
+    task.stage.config.volumes.add(path);
+  }
+  task.addMetadata(`VOLUME [${expanded.join(" ")}]`);
+}
+
+function planStopsignal({ signal }: StopsignalInstruction, task: TaskPlanner): void {
+  const expanded = task.text(signal);
+  if (!task.provisional) parseSignal(expanded);
+  task.stage.config.stopSignal = expanded;
+  task.addMetadata(`STOPSIGNAL ${expanded}`);
+}
+
+function planWorkdir({ path, statement, at }: WorkdirInstruction, task: TaskPlanner): void {
+  const { stage } = task;
+  const expanded = task.text(path);
+  const absolute = expanded.startsWith("/");
+  if (!absolute && expanded !== "" && !stage.workdirSet && !task.provisional) {
+    const message = `Relative workdir ${JSON.stringify(expanded)} can have unexpected results if the base image changes`;
+    task.report.check("WorkdirRelativePath", message, at, statement);
+  }
+  stage.workdirSet = true;
+  stage.workdirProvisional = task.provisional || (!absolute && stage.workdirProvisional);
+  if (stage.workdirProvisional) task.markProvisional();
+  const workdir = resolvePath(stage.config.workdir, expanded);
+  stage.config.workdir = workdir;
+  if (workdir === "/") {
+    task.addMetadata("WORKDIR /");
+    return;
+  }
+  const { user } = stage.config;
+  stage.steps.push({
+    ...task.step(`WORKDIR ${workdir}`),
+    kind: "workdir",
+    path: workdir,
+    ...(user === undefined || user === "" ? {} : { user }),
+  });
+}
+
+function planCmd({ command }: CmdInstruction, task: TaskPlanner): void {
+  const { config } = task.stage;
+  warnOfShellForm("CMD", command, task);
+  warnOfEarlier("CMD", task);
+  config.cmd = commandWords(command, task);
+  task.stage.cmdSet = true;
+  task.addMetadata(commandText("CMD", config.cmd));
+}
+
+function planEntrypoint({ command }: EntrypointInstruction, task: TaskPlanner): void {
+  const { config, cmdSet } = task.stage;
+  warnOfShellForm("ENTRYPOINT", command, task);
+  warnOfEarlier("ENTRYPOINT", task);
+  config.entrypoint = commandWords(command, task);
+  // An inherited CMD was meant for the inherited entrypoint.
+  if (!cmdSet) config.cmd = undefined;
+  task.addMetadata(commandText("ENTRYPOINT", config.entrypoint));
+}
+
+function commandWords(command: CommandLine, task: TaskPlanner): readonly string[] {
+  if (command.form === "exec") return command.words;
+  const { config, provisional } = task.stage;
+  if (provisional && config.shell === undefined) task.markProvisional();
+  return [...config.commandShell, command.text];
+}
+
+function warnOfShellForm(keyword: "CMD" | "ENTRYPOINT", command: CommandLine, task: TaskPlanner): void {
+  const { config } = task.stage;
+  if (command.form === "exec" || config.shell !== undefined) return;
+  const message = `JSON arguments recommended for ${keyword} to prevent unintended behavior related to OS signals`;
+  task.report.check("JSONArgsRecommended", message, task.task.at, task.instruction.statement);
+}
+
+function warnOfEarlier(keyword: "CMD" | "ENTRYPOINT" | "HEALTHCHECK", task: TaskPlanner): void {
+  const earlier = task.stage.once.get(keyword);
+  task.stage.once.set(keyword, task.task);
+  if (earlier === undefined) return;
+  const message = `Multiple ${keyword} instructions should not be used in the same stage because only the last one will be used`;
+  task.report.check("MultipleInstructionsDisallowed", message, earlier.at, earlier.instruction.statement);
+}
+
+function planHealthcheck(check: HealthcheckInstruction, task: TaskPlanner): void {
+  warnOfEarlier("HEALTHCHECK", task);
+  const { test, interval, timeout, startPeriod, startInterval, retries } = check;
+  const healthcheck: Healthcheck = {
+    Test: test,
+    ...(interval === 0 ? {} : { Interval: interval }),
+    ...(timeout === 0 ? {} : { Timeout: timeout }),
+    ...(startPeriod === 0 ? {} : { StartPeriod: startPeriod }),
+    ...(startInterval === 0 ? {} : { StartInterval: startInterval }),
+    ...(retries === 0 ? {} : { Retries: retries }),
+  };
+  task.stage.config.healthcheck = healthcheck;
+  task.addMetadata(healthcheckText(check));
+}
+
+function refuseRun(run: RunInstruction, task: TaskPlanner): void {
+  const { at, endLine, trigger } = task.task;
+  const text = quoteRun(run.statement.original);
+  const lines = endLine > at.line && trigger === undefined ? ` (lines ${at.line} to ${endLine})` : "";
+  const quoted = trigger === undefined ? text : `ONBUILD ${text}, which the base asks for`;
+  const message = `RUN needs a kernel to run in, and this builder runs nothing: ${quoted}${lines}`;
+  task.report.fault("DOCKERFILE_UNSUPPORTED", message, at, replacementFor(run));
+}

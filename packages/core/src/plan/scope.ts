@@ -1,0 +1,90 @@
+import type { Escape } from "../dockerfile/ast.ts";
+import { WordError } from "../dockerfile/error.ts";
+import { expand, type Expansion, type ExpandOptions } from "../dockerfile/expand.ts";
+
+/** A word after expansion. */
+export interface Word {
+  readonly text: string;
+  readonly words: readonly string[];
+  /** Whether an unknown base could change it. */
+  readonly provisional: boolean;
+  /** Names that were used and not set. */
+  readonly unset: ReadonlySet<string>;
+}
+
+/** The variables that a stage's instructions see: ENV and ARG alike, the later one of a name wins. */
+export class Scope {
+  readonly escape: Escape;
+  /** Whether a base that could define more is not known. */
+  readonly open: boolean;
+  #values: Map<string, string>;
+  #provisional: Set<string>;
+  #declared: Set<string>;
+  /** Whether the collections are those of a parent stage, to be copied before they are written. */
+  #shared: boolean;
+
+  constructor(escape: Escape, open: boolean, parent?: Scope) {
+    this.escape = escape;
+    this.open = open;
+    this.#values = parent === undefined ? new Map() : parent.#values;
+    this.#provisional = parent === undefined ? new Set() : parent.#provisional;
+    this.#declared = parent === undefined ? new Set() : parent.#declared;
+    this.#shared = parent !== undefined;
+    if (parent !== undefined) parent.#shared = true;
+  }
+
+  set(name: string, value: string, provisional: boolean): void {
+    this.#own();
+    this.#values.set(name, value);
+    if (provisional) this.#provisional.add(name);
+    else this.#provisional.delete(name);
+  }
+
+  /** An ARG has named it, so that its being unset is no mistake. */
+  declare(name: string): void {
+    this.#own();
+    this.#declared.add(name);
+  }
+
+  isDeclared(name: string): boolean {
+    return this.#declared.has(name);
+  }
+
+  names(): Iterable<string> {
+    return this.#values.keys();
+  }
+
+  /** @throws {DockerfileError} `DOCKERFILE_INVALID`, unless the fault may come from an unknown base */
+  expand(text: string, options: Omit<ExpandOptions, "unset"> = {}): Word {
+    let touched = false;
+    const lookup = (name: string) => {
+      const value = this.#values.get(name);
+      if (value === undefined ? this.open : this.#provisional.has(name)) touched = true;
+      return value;
+    };
+    let expansion: Expansion;
+    try {
+      expansion = expand(text, lookup, { escape: this.escape, ...options });
+    } catch (error) {
+      if (!(error instanceof WordError) || !touched) throw error;
+      return { text, words: [], provisional: true, unset: new Set() };
+    }
+    const unset = this.open ? new Set<string>() : expansion.unset;
+    return {
+      text: expansion.text,
+      get words() {
+        return expansion.words;
+      },
+      provisional: touched,
+      unset,
+    };
+  }
+
+  #own(): void {
+    if (!this.#shared) return;
+    this.#values = new Map(this.#values);
+    this.#provisional = new Set(this.#provisional);
+    this.#declared = new Set(this.#declared);
+    this.#shared = false;
+  }
+}
