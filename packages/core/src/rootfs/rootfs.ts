@@ -54,56 +54,63 @@ interface Held {
   /** Kept by an index. */
   readonly bytes?: Uint8Array;
   readonly facts?: unknown;
-  /** Which layer put it there. */
-  readonly layer: number;
 }
 
 const PLAIN_DIRECTORY: SourceNode = { kind: "directory", mode: 0o755, uid: 0, gid: 0, mtime: 0, size: 0 };
 
 /** The root file system of `scratch`. */
 export function emptyRootFs(): RootFs {
-  return rootFsOf({ node: PLAIN_DIRECTORY, children: new Map(), layer: 0 }, 0);
+  return rootFsOf({ node: PLAIN_DIRECTORY, children: new Map() }, 0);
 }
 
 function rootFsOf(top: Held, layersSoFar: number): RootFs {
+  // Tells the hard links of one layer from those of another.
   let layer = layersSoFar;
 
-  function find(path: string): Held | undefined {
+  /** The directory looked into last: paths come in the order of a tree. Forgotten whenever something goes. */
+  let recent: { readonly path: string; readonly children: Map<string, Held> } | undefined;
+
+  function childrenOf(directory: string): Map<string, Held> | undefined {
+    if (recent?.path === directory) return recent.children;
     let at: Held | undefined = top;
-    for (const name of path.split("/")) if (name !== "") at = at?.children?.get(name);
-    return at;
+    for (const name of directory.split("/")) if (name !== "") at = at?.children?.get(name);
+    if (at?.children !== undefined) recent = { path: directory, children: at.children };
+    return at?.children;
   }
 
-  /** The directory at a path, made so where it is not. */
-  function directoryAt(path: string): Map<string, Held> {
-    let at = top;
-    for (const name of path.split("/")) {
-      if (name === "") continue;
-      let next = at.children?.get(name);
-      if (next?.children === undefined) {
-        next = { node: PLAIN_DIRECTORY, children: new Map(), layer };
-        at.children?.set(name, next);
-      }
-      at = next;
-    }
-    return at.children ?? new Map<string, Held>();
+  function find(path: string): Held | undefined {
+    return path === "/" ? top : childrenOf(parentPath(path))?.get(baseName(path));
   }
 
-  function hold(path: string, held: Omit<Held, "layer" | "children">): void {
+  /** What is in the directory at a path, which is made where it is not. */
+  function madeChildren(directory: string): Map<string, Held> {
+    const known = childrenOf(directory);
+    if (known !== undefined) return known;
+    hold(directory, { node: PLAIN_DIRECTORY });
+    return childrenOf(directory) ?? new Map<string, Held>();
+  }
+
+  function hold(path: string, held: Omit<Held, "children">): void {
     if (path === "/") {
       if (held.node.kind === "directory") top.node = held.node;
       return;
     }
-    const parent = directoryAt(parentPath(path));
+    const parent = madeChildren(parentPath(path));
+    const name = baseName(path);
     const children =
-      held.node.kind === "directory"
-        ? (parent.get(baseName(path))?.children ?? new Map<string, Held>())
-        : undefined;
-    parent.set(baseName(path), { ...held, layer, ...(children === undefined ? {} : { children }) });
+      held.node.kind === "directory" ? (parent.get(name)?.children ?? new Map<string, Held>()) : undefined;
+    if (children === undefined && parent.get(name)?.children !== undefined) recent = undefined;
+    parent.set(name, { ...held, ...(children === undefined ? {} : { children }) });
   }
 
   function remove(path: string): void {
-    find(parentPath(path))?.children?.delete(baseName(path));
+    childrenOf(parentPath(path))?.delete(baseName(path));
+    recent = undefined;
+  }
+
+  function clear(path: string): void {
+    find(path)?.children?.clear();
+    recent = undefined;
   }
 
   function link(path: string, target: string): void {
@@ -119,11 +126,11 @@ function rootFsOf(top: Held, layersSoFar: number): RootFs {
   }
 
   /** Where a member of the current layer goes when the layer itself has put a link on the way. */
-  function placeOf(path: string): string {
+  function placeOf(path: string, ownLinks: ReadonlySet<string>): string {
     const parent = parentPath(path);
+    if (ownLinks.size === 0) return path;
     for (let at = parent; at !== "/"; at = parentPath(at)) {
-      const held = find(at);
-      if (held === undefined || held.layer !== layer || held.node.kind !== "symlink") continue;
+      if (!ownLinks.has(at) || find(at)?.node.kind !== "symlink") continue;
       const { path: real } = resolveInside(tree, parent);
       return real === "/" ? `/${baseName(path)}` : `${real}/${baseName(path)}`;
     }
@@ -150,15 +157,17 @@ function rootFsOf(top: Held, layersSoFar: number): RootFs {
       layer++;
       for (const { kind, path } of index.entries) {
         if (kind === "whiteout") remove(path);
-        if (kind === "opaque") find(path)?.children?.clear();
+        if (kind === "opaque") clear(path);
       }
+      const ownLinks = new Set<string>();
       for (const entry of index.entries) {
         if (entry.kind === "whiteout" || entry.kind === "opaque") continue;
-        const path = placeOf(entry.path);
+        const path = placeOf(entry.path, ownLinks);
         if (entry.kind === "hardlink") {
-          link(path, placeOf(entry.linkTarget ?? "/"));
+          link(path, placeOf(entry.linkTarget ?? "/", ownLinks));
           continue;
         }
+        if (entry.kind === "symlink") ownLinks.add(path);
         const kept = entry.kind === "file" ? index.files[entry.path] : undefined;
         hold(path, {
           node: nodeOf(entry, entry.kind),
@@ -189,7 +198,7 @@ function rootFsOf(top: Held, layersSoFar: number): RootFs {
   };
 
   function removeWhited(path: string): void {
-    if (baseName(path) === ".wh..opq") find(parentPath(`/${path}`))?.children?.clear();
+    if (baseName(path) === ".wh..opq") clear(parentPath(`/${path}`));
     else remove(`/${path}`);
   }
 
