@@ -2,6 +2,7 @@ import type { ByteSource } from "./byte-source.ts";
 import { readDynamic, type DynamicTable } from "./dynamic.ts";
 import { ElfError } from "./elf-error.ts";
 import { linkageOf, type Linkage } from "./linkage.ts";
+import { readLoader, type LoaderFacts } from "./loader.ts";
 import type { MachineFacts } from "./machine.ts";
 import { readNotes, type Notes } from "./notes.ts";
 import { FileType, readHeader, SegmentType, type ElfHeader } from "./read.ts";
@@ -32,6 +33,8 @@ export interface ElfFacts extends MachineFacts {
   readonly flags1: number;
   readonly versionNeeds: readonly LibraryVersions[];
   readonly versionDefinitions: readonly string[];
+  /** Of loaders. */
+  readonly loader?: LoaderFacts;
   readonly notes: Notes;
   /** Parts that could not be read; they are as if they were empty. */
   readonly faults: readonly ElfFault[];
@@ -76,6 +79,7 @@ export async function readElf(source: ByteSource): Promise<ElfFacts> {
   const notes = isReadable ? await attempt(readNotes(file, header), noNotes) : noNotes;
   const hasDynamic = header.segments.some(({ type }) => type === SegmentType.dynamic);
   const isUnknown = hasDynamic && dynamic === undefined;
+  const musl = dynamic === undefined ? undefined : await attempt(readMusl(file, header, dynamic), undefined);
   const linkage: Linkage =
     wholeness === "debug-only"
       ? "not-executable"
@@ -83,8 +87,10 @@ export async function readElf(source: ByteSource): Promise<ElfFacts> {
           header,
           ...(dynamic === undefined ? {} : { dynamic }),
           upx: await attempt(hasUpxMark(file, header), false),
-          musl: dynamic !== undefined && (await attempt(isMusl(file, header, dynamic), false)),
+          musl: musl !== undefined,
         });
+  const loader =
+    linkage === "loader" ? (musl ?? (await attempt(readLoader(file, "any"), undefined))) : undefined;
   return {
     class: header.class,
     endian: header.endian,
@@ -105,6 +111,7 @@ export async function readElf(source: ByteSource): Promise<ElfFacts> {
     flags1: dynamic?.flags1 ?? 0,
     versionNeeds,
     versionDefinitions,
+    ...(loader === undefined ? {} : { loader }),
     notes,
     faults,
   };
@@ -139,23 +146,16 @@ async function hasUpxMark(file: Window, header: ElfHeader): Promise<boolean> {
   return (await file.view(at, 4)).getUint32(0) === 0x55505821;
 }
 
-const muslPath = Buffer.from("/etc/ld-musl-");
-// musl's libc.so has under a megabyte.
-const muslLimit = 4 << 20;
-
 /** musl's libc is its loader too, under a name that says neither. */
-async function isMusl(file: Window, header: ElfHeader, dynamic: DynamicTable): Promise<boolean> {
+async function readMusl(
+  file: Window,
+  header: ElfHeader,
+  dynamic: DynamicTable,
+): Promise<LoaderFacts | undefined> {
   const isCandidate =
     header.type === FileType.dyn &&
     header.entry !== 0n &&
     dynamic.needed.length === 0 &&
-    file.size <= muslLimit &&
     /^(?:libc\.|ld-musl-|$)/.test(dynamic.soname ?? "");
-  if (!isCandidate) return false;
-  const step = 1 << 16;
-  for (let at = 0; at < file.size; at += step) {
-    const view = await file.view(at, Math.min(step + muslPath.byteLength, file.size - at));
-    if (Buffer.from(view.buffer, view.byteOffset, view.byteLength).includes(muslPath)) return true;
-  }
-  return false;
+  return isCandidate ? readLoader(file, "musl") : undefined;
 }

@@ -1,11 +1,16 @@
 export { bytesSource, contentSource, fileSource, type ByteSource, type FileSource } from "./byte-source.ts";
+export { closureOf } from "./closure.ts";
 export { describeExecutable } from "./describe.ts";
 export { ElfError } from "./elf-error.ts";
 export { readElf, type ElfFacts, type ElfFault } from "./elf.ts";
 export { formatHeadSize, formatOf, type FileFormat } from "./format.ts";
 export { staticGate, type StaticGateOptions } from "./gate.ts";
 export { elfReport, inspectExecutable, type ExecutableReport } from "./inspect.ts";
+export { cacheFlags, parseLdSoCache, type CacheEntry } from "./ld-so-cache.ts";
+export type { LibraryRoot, RootFile } from "./library-root.ts";
 export type { Linkage } from "./linkage.ts";
+export type { Closure, ClosureOptions, FoundBy, LoadedObject } from "./loaded-object.ts";
+export type { LoaderFacts } from "./loader.ts";
 export { architectureOf, describeMachine, machineMatch, type MachineFacts } from "./machine.ts";
 export type { DlopenNeed, Notes } from "./notes.ts";
 export { looksLikeElf } from "./read.ts";
