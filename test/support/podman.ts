@@ -27,6 +27,7 @@ export async function privatePodman(): Promise<Podman> {
     "--storage-driver=vfs",
     "--cgroup-manager=cgroupfs",
     "--events-backend=file",
+    `--runtime=${pathOf("runc")}`,
   ];
   const command = async (...args: readonly string[]): Promise<string> =>
     (await run(program, [...settings, ...args], { maxBuffer: 64 * 1024 * 1024 })).stdout;

@@ -50,7 +50,7 @@ describe.skipIf(lacks(...startTools, "gcc") || lacksRoot)("a started image", () 
     await expect(image.get("http://127.0.0.2:8082/")).rejects.toThrow(/ended with 127.*nothing/s);
   });
 
-  test.skipIf(lacks("podman", "skopeo"))("answers from podman too", async () => {
+  test.skipIf(lacks("podman", "runc", "skopeo"))("answers from podman too", async () => {
     await using podman = await privatePodman();
     await promisify(execFile)("skopeo", [
       "copy",
