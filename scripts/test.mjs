@@ -1,34 +1,18 @@
 // `npm test`: everything from a fresh clone. Needs Node and npm alone; arguments are handed on to vitest.
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { accessSync, constants, readFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { installAndBuild, pnpm } from "./install.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const pnpm = ["npx", "--yes", "pnpm@12.21.0"];
 const countLine = /^\d+ passed, \d+ failed, \d+ skipped$/;
 
-requireNode(20, 19);
-run([...pnpm, "install", "--frozen-lockfile"]);
-run([...pnpm, "exec", "tsc", "-b"]);
+installAndBuild(root);
 listMissingTools();
 process.exitCode = await runVitest(process.argv.slice(2));
-
-function requireNode(major, minor) {
-  const [ownMajor, ownMinor] = process.versions.node.split(".").map(Number);
-  if (ownMajor > major || (ownMajor === major && ownMinor >= minor)) return;
-  console.error(`Node ${major}.${minor} or newer is needed; this is ${process.versions.node}.`);
-  process.exit(1);
-}
-
-function run([command, ...args]) {
-  console.log(`$ ${[command, ...args].join(" ")}`);
-  const result = spawnSync(command, args, { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
-  if (result.error) console.error(`${command} did not start: ${result.error.message}`);
-  if (result.status !== 0) process.exit(result.status ?? 1);
-}
 
 function listMissingTools() {
   const tools = JSON.parse(readFileSync(join(root, "test/support/tools.json"), "utf8"));
