@@ -1,5 +1,5 @@
 import { joinPath } from "./path.ts";
-import type { SourceNode, SourceTree } from "./source-tree.ts";
+import type { SourceTree } from "./source-tree.ts";
 
 /** What a `.dockerignore` says. */
 export interface IgnoreRules {
@@ -16,31 +16,27 @@ export interface IgnoreRules {
 export function filteredTree(tree: SourceTree, rules: IgnoreRules): SourceTree {
   const known = new Map<string, boolean>();
 
-  function isVisible(path: string, node: SourceNode): boolean {
-    if (path === "/") return true;
-    let visible = known.get(path);
+  function isVisible(path: string): boolean {
+    let visible = path === "/" ? true : known.get(path);
     if (visible === undefined) {
-      visible = !rules.ignores(path.slice(1)) || (node.kind === "directory" && hasVisible(path));
+      visible = !rules.ignores(path.slice(1)) || hasVisible(path);
       known.set(path, visible);
     }
     return visible;
   }
 
   function hasVisible(directory: string): boolean {
-    return (
-      rules.reincludes !== false &&
-      tree.list(directory).some((name) => lstat(joinPath(directory, name)) !== undefined)
-    );
+    return rules.reincludes !== false && visibleIn(directory).length > 0;
   }
 
-  function lstat(path: string): SourceNode | undefined {
-    const node = tree.lstat(path);
-    return node !== undefined && isVisible(path, node) ? node : undefined;
+  /** Without a look at what the names are: what is ignored may be of a kind that is refused. */
+  function visibleIn(directory: string): string[] {
+    return tree.list(directory).filter((name) => isVisible(joinPath(directory, name)));
   }
 
   return {
     ...tree,
-    lstat,
-    list: (path) => tree.list(path).filter((name) => lstat(joinPath(path, name)) !== undefined),
+    lstat: (path) => (isVisible(path) ? tree.lstat(path) : undefined),
+    list: (path) => (isVisible(path) ? visibleIn(path) : []),
   };
 }

@@ -1,5 +1,6 @@
 import { readAll } from "@undocked/registry";
 import { describe, expect, test } from "vitest";
+import { filteredTree } from "./filtered-tree.ts";
 import { mappedTree, type FileMapping, type MappedTree } from "./mapped-tree.ts";
 import { memoryTree } from "./memory-tree.ts";
 import { walkTree, type SourceTree } from "./source-tree.ts";
@@ -185,6 +186,14 @@ test("mappings are laid over the context directory", async () => {
   expect(await textOf(tree, "/a/handler.js")).toBe("other");
   expect(await textOf(tree, "/a/old.js")).toBe("old");
   expect(tree.lstat("/file")?.kind).toBe("directory");
+});
+
+test("S14: the whole project can be mapped, and a .dockerignore is heard before a kind is refused", () => {
+  const tree = mapped({ from: ".", to: "/" });
+  expect(() => pathsOf(tree)).toThrow(/special\/pipe/);
+  const filtered = filteredTree(tree, { ignores: (path) => path === "special/pipe" || path === "inner" });
+  expect(pathsOf(filtered)).toEqual(expect.arrayContaining(["/src/sub/b.js", "/special", "/escape"]));
+  expect(pathsOf(filtered)).not.toContain("/special/pipe");
 });
 
 describe("S6: links and special files", () => {

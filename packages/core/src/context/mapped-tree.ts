@@ -87,7 +87,6 @@ export function mappedTree(
     if (node === undefined) return [];
     if (mapping === undefined) return [{ kind: "node", tree, path, node }];
     if (node.kind === "socket") return [];
-    if (node.kind === "fifo" || node.kind.endsWith("-device")) throw unsupported(path, node, mapping);
     return [{ kind: "node", mapping, tree, path, node }];
   }
 
@@ -96,7 +95,7 @@ export function mappedTree(
       const stack = stackAt(path);
       const [top] = stack;
       if (top === undefined) return undefined;
-      if (top.kind === "node" && top.node.kind !== "directory") return top.node;
+      if (top.kind === "node" && top.node.kind !== "directory") return checked(top);
       // A directory that only leads to a mapping has what a lower one says, if there is one.
       return stack.find((candidate) => candidate.kind === "node")?.node ?? WAY;
     },
@@ -205,8 +204,12 @@ function outside(name: string, what: string, cause?: unknown): ContextError {
   });
 }
 
-function unsupported(path: string, node: SourceNode, { given }: Mapping): ContextError {
-  return new ContextError(
+/** What a mapping may bring. Looked at last, so that a .dockerignore can leave the rest out. */
+function checked({ node, mapping, path }: Extract<Candidate, { kind: "node" }>): SourceNode {
+  const ordinary = node.kind === "file" || node.kind === "symlink" || node.kind === "directory";
+  if (ordinary || mapping === undefined) return node;
+  const { given } = mapping;
+  throw new ContextError(
     "FILE_KIND_UNSUPPORTED",
     `${path}, mapped from ${given.from} to ${given.to}, is a ${node.kind}.`,
     { hint: "Remove it, or map the files beside it one by one." },

@@ -31,6 +31,8 @@ export function copierFor(changes: ChangeSet, step: CopyStep, scope: string): Co
     tree.taken?.(from);
     const owned = { ...node, ...step.owner };
     if (node.kind === "directory") {
+      // Below a copied directory the source's attributes win; the way that --parents makes leaves what is there.
+      if (step.parents !== undefined && changes.root.lstat(to) !== undefined) return;
       changes.put(to, { ...owned, mode: step.chmod?.(node.mode, true) ?? node.mode });
     } else if (node.kind === "symlink") {
       changes.put(to, owned);

@@ -276,6 +276,18 @@ test("--chown and --chmod reach what is copied and the directories made on the w
   );
 });
 
+test("--parents leaves directories that are there as they are, a copied tree does not", () => {
+  const base = { a: { kind: "directory", mode: 0o700 } } as const;
+  const tree = memoryTree({ "a/b/f": "f", "a/b": { kind: "directory", mode: 0o711 } });
+  const exactly = (pattern: string) => (path: string) => path === pattern;
+  expect(listing(copy(rootOf(base), stepOf(tree, ["a/b/f"], "/", { parents: exactly })))).toEqual([
+    "a/ 700",
+    "a/b/ 711",
+    "a/b/f 644",
+  ]);
+  expect(listing(copy(rootOf(base), stepOf(tree, ["."], "/")))).toEqual(["a/ 755", "a/b/ 711", "a/b/f 644"]);
+});
+
 test("--link sees nothing of the image, and is laid over it", () => {
   const root = rootOf(merged);
   const entries = copy(
