@@ -134,7 +134,7 @@ test.each(credentials.ecrHosts.map((it) => [it.host, it] as const))("ECR: %s", (
     return;
   }
   const { account, region, fips } = it;
-  expect(parseEcrHost(it.host) ?? { account: null, region: null, fips: null }).toEqual({
+  expect(parseEcrHost(it.host) ?? { account: null, region: null, fips: null }).toMatchObject({
     account,
     region,
     fips,

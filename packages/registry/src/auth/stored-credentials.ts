@@ -80,7 +80,8 @@ async function readPlaces(
   return files;
 }
 
-async function readTextFile(path: string): Promise<string | undefined> {
+/** `undefined` for a file that is not there. */
+export async function readTextFile(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, "utf8");
   } catch (error) {

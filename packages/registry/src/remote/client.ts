@@ -2,12 +2,14 @@ import type { Credential, CredentialSource } from "../auth/credential.ts";
 import { storedCredentials } from "../auth/stored-credentials.ts";
 import { parseReference, type Reference } from "../oci/reference.ts";
 import { authorizer, type Authorizer } from "./authorizer.ts";
+import { ecrCredentials } from "./ecr-credentials.ts";
 import { findOrigin, tlsOptions, type HostOptions } from "./endpoint.ts";
 import type { RegistryLine } from "./context.ts";
 import type { RegistryEvent } from "./events.ts";
 import { gate, type Gate } from "./gate.ts";
 import type { TlsOptions, Transport } from "./http.ts";
 import { remoteRepository, type RemoteRepository } from "./repository.ts";
+import { resolvesToPrivate } from "./public-lookup.ts";
 import type { RetryOptions } from "./retry-policy.ts";
 import { fetchToken } from "./token-server.ts";
 import { nodeFetchTransport } from "./transport.ts";
@@ -17,7 +19,7 @@ import type { TimeLimits } from "./watchdog.ts";
 export interface RegistryClientOptions {
   /**
    * Who we are: by registry host, or asked for each repository when a registry wants to know. Default: what docker and
-   * podman have stored; `"anonymous"`: nobody.
+   * podman have stored, and for a private ECR registry the AWS key of the environment or profile; `"anonymous"`: nobody.
    */
   readonly credentials?: CredentialSource | Readonly<Record<string, Credential>> | "anonymous";
   /** What is special about a host, by `host[:port]`: plain http, its authority, a client certificate. */
@@ -86,18 +88,24 @@ function sharedOf(options: RegistryClientOptions, transport: Transport): Shared 
     transport,
     options,
     hostOptions: (host) => ({ ...(ca === undefined ? {} : { ca }), ...hosts[host] }),
-    credentials: credentialSource(options),
+    credentials: credentialSource(options, transport, { ...defaultLimits, ...options.limits }),
     gates: new Map(),
     limits: { ...defaultLimits, ...options.limits },
     onEvent: options.onEvent ?? (() => undefined),
   };
 }
 
-function credentialSource({ credentials: given, onEvent }: RegistryClientOptions): CredentialSource {
+function credentialSource(
+  { credentials: given, onEvent, now = Date.now }: RegistryClientOptions,
+  transport: Transport,
+  limits: TimeLimits,
+): CredentialSource {
   if (given === undefined) {
-    return storedCredentials({
+    const stored = storedCredentials({
       onWarning: (message) => onEvent?.({ kind: "warning", registry: "", message }),
     });
+    const ecr = ecrCredentials({ transport, limits, now });
+    return async (target) => (await stored(target)) ?? (await ecr(target));
   }
   if (given === "anonymous") return async () => undefined;
   if (typeof given === "function") return given;
@@ -114,7 +122,14 @@ async function openLine(registry: string, shared: Shared): Promise<RegistryLine>
     // Client certificates and a check that is turned off are for the host that was named, and for no other.
     return tlsOptions(new URL(url).origin === origin ? own : shared.hostOptions(new URL(url).host));
   };
-  const server = { transport, tlsOf, limits, retry, now };
+  // A transport that was handed in may give names a meaning of its own; then only what is written is judged.
+  let isPublic: Promise<boolean> | undefined;
+  const publicOnly = async (url: string): Promise<boolean> => {
+    if (options.transport !== undefined || new URL(url).origin === origin) return false;
+    isPublic ??= resolvesToPrivate(origin).then((isPrivate) => !isPrivate);
+    return await isPublic;
+  };
+  const server = { transport, tlsOf, publicOnly, limits, retry, now };
   const authorizerFor = (name: string, credentials: CredentialSource): Authorizer =>
     authorizer({
       registry: name,
@@ -135,6 +150,7 @@ async function openLine(registry: string, shared: Shared): Promise<RegistryLine>
     now,
     onEvent,
     tlsOf,
+    publicOnly,
     authorizer: authorizerFor(registry, shared.credentials),
     strangerAt(other) {
       const known = strangers.get(other) ?? authorizerFor(new URL(other).host, async () => undefined);

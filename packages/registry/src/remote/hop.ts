@@ -46,6 +46,7 @@ export async function sendHop(line: Line, call: Call, hop: Hop): Promise<Sent> {
           }
         })();
   const tls = line.tlsOf(hop.url);
+  const publicOnly = await line.publicOnly(hop.url);
   try {
     const response = await watched(
       line.transport,
@@ -59,6 +60,7 @@ export async function sendHop(line: Line, call: Call, hop: Hop): Promise<Sent> {
         },
         ...(hop.body === undefined ? {} : { body: watchedBody(hop.body.open()) }),
         ...(tls === undefined ? {} : { tls }),
+        ...(publicOnly ? { publicOnly } : {}),
         ...(signal === undefined ? {} : { signal }),
       },
       call.headersMs === undefined ? line.limits : { ...line.limits, headersMs: call.headersMs },

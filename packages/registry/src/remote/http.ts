@@ -15,6 +15,8 @@ export interface HttpRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Uint8Array | AsyncIterable<Uint8Array>;
   readonly tls?: TlsOptions;
+  /** A server sent us there: no connection to a private address, whatever its name says. */
+  readonly publicOnly?: boolean;
   readonly signal?: AbortSignal;
 }
 

@@ -1,3 +1,4 @@
+import { privateAddressCode } from "./public-lookup.ts";
 import { RegistryError, type RegistryErrorCode } from "./registry-error.ts";
 import { adviceForSocketError } from "./retry-policy.ts";
 
@@ -41,6 +42,13 @@ function describe(
       code: "REGISTRY_UNTRUSTED",
       message: `The certificate of ${host} is not trusted (${socketCode}).`,
       hint: "Give the certificate of its authority as `ca`; turn the check off only for a registry of your own.",
+    };
+  }
+  if (socketCode === privateAddressCode) {
+    return {
+      code: "REDIRECT_REFUSED",
+      message: `A public server sends us to ${host}, which is a private address.`,
+      hint: "Nothing is sent there. Ask whoever runs the registry.",
     };
   }
   if (socketCode === "ENOTFOUND") {

@@ -21,6 +21,7 @@ import { watched, type TimeLimits } from "./watchdog.ts";
 export interface TokenServerOptions {
   readonly transport: Transport;
   readonly tlsOf: (url: string) => TlsOptions | undefined;
+  readonly publicOnly: (url: string) => Promise<boolean>;
   readonly limits: TimeLimits;
   readonly retry: RetryOptions;
   readonly now: () => number;
@@ -106,6 +107,7 @@ async function follow(options: TokenServerOptions, request: TokenRequest): Promi
   let { authorization } = request;
   for (;;) {
     const tls = options.tlsOf(url);
+    const publicOnly = await options.publicOnly(url);
     const response = await watched(
       options.transport,
       {
@@ -118,6 +120,7 @@ async function follow(options: TokenServerOptions, request: TokenRequest): Promi
         },
         ...(request.form === undefined ? {} : { body: Buffer.from(request.form) }),
         ...(tls === undefined ? {} : { tls }),
+        ...(publicOnly ? { publicOnly } : {}),
       },
       options.limits,
     );

@@ -1,9 +1,11 @@
 import { Agent as HttpAgent, type ClientRequest } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
+import type { LookupFunction } from "node:net";
 import { Readable } from "node:stream";
 import { rootCertificates } from "node:tls";
 import fetch from "node-fetch";
 import type { HttpRequest, HttpResponse, TlsOptions, Transport } from "./http.ts";
+import { publicLookup } from "./public-lookup.ts";
 
 export interface NodeFetchTransportOptions {
   /** Milliseconds to connect, TLS included. Default 30,000. */
@@ -24,12 +26,13 @@ const USER_AGENT = "undocked/0";
  */
 export function nodeFetchTransport(options: NodeFetchTransportOptions = {}): Transport {
   const agents = new Map<string, HttpAgent | HttpsAgent>();
-  const agentFor = (url: string, tls: TlsOptions | undefined): HttpAgent | HttpsAgent => {
+  const agentFor = ({ url, tls, publicOnly }: HttpRequest): HttpAgent | HttpsAgent => {
     const secure = url.startsWith("https:");
-    const key = secure ? JSON.stringify(["https", tls ?? {}]) : "http";
+    const key = JSON.stringify([secure ? (tls ?? {}) : "plain", publicOnly === true]);
     const known = agents.get(key);
     if (known !== undefined) return known;
-    const agent = secure ? httpsAgent(tls ?? {}, options) : httpAgent(options);
+    const lookup = publicOnly === true ? { lookup: publicLookup } : {};
+    const agent = secure ? httpsAgent(tls ?? {}, lookup, options) : httpAgent(lookup, options);
     agents.set(key, agent);
     return agent;
   };
@@ -43,7 +46,7 @@ export function nodeFetchTransport(options: NodeFetchTransportOptions = {}): Tra
       headers: { "User-Agent": USER_AGENT, "Accept-Encoding": "identity", ...request.headers },
       redirect: "manual",
       compress: false,
-      agent: agentFor(request.url, request.tls),
+      agent: agentFor(request),
       signal,
       ...(body === undefined ? {} : { body }),
     });
@@ -100,14 +103,19 @@ const agentOptions = {
   scheduling: "lifo",
 } as const;
 
-function httpAgent(options: NodeFetchTransportOptions): HttpAgent {
-  return withLimits(new HttpAgent(agentOptions), options);
+interface Lookup {
+  readonly lookup?: LookupFunction;
 }
 
-function httpsAgent(tls: TlsOptions, options: NodeFetchTransportOptions): HttpsAgent {
+function httpAgent(lookup: Lookup, options: NodeFetchTransportOptions): HttpAgent {
+  return withLimits(new HttpAgent({ ...agentOptions, ...lookup }), options);
+}
+
+function httpsAgent(tls: TlsOptions, lookup: Lookup, options: NodeFetchTransportOptions): HttpsAgent {
   const { ca, cert, key, insecure } = tls;
   const agent = new HttpsAgent({
     ...agentOptions,
+    ...lookup,
     ...(ca === undefined ? {} : { ca: [...rootCertificates, ...[ca].flat()] }),
     ...(cert === undefined ? {} : { cert }),
     ...(key === undefined ? {} : { key }),
