@@ -25,6 +25,11 @@ describe("reads", () => {
     expect(await readAll(inflated(pieces(Buffer.alloc(0))))).toHaveLength(0);
   });
 
+  test.skipIf(!("createZstdDecompress" in zlib))("zstd where Node has it", async () => {
+    const compress = Reflect.get(zlib, "zstdCompressSync") as (bytes: Uint8Array) => Uint8Array;
+    expect(Buffer.compare(await readAll(inflated(pieces(compress(text)))), text)).toBe(0);
+  });
+
   test.skipIf("createZstdDecompress" in zlib)("zstd is refused by name where Node has none", async () => {
     const bytes = Buffer.from("28b52ffd2400010000", "hex");
     await expect(readAll(inflated(pieces(bytes)))).rejects.toMatchObject({ code: "COMPRESSION_UNSUPPORTED" });

@@ -15,7 +15,8 @@ export function compressionOf(start: Uint8Array): Compression | "bzip2" | "xz" {
 
 /**
  * A layer's or an archive's tar, whatever it is compressed with: its own bytes tell, as for the runtimes, whatever its
- * media type says. Reads all that it is given, so that a check at its end takes place.
+ * media type says. Reads all that it is given, so that a check at its end takes place. Node's zstd does not tell when
+ * content is cut off; the reader of the tar, or the check of the digest, does.
  *
  * @throws {LayerError} `COMPRESSION_UNSUPPORTED`, `LAYER_INVALID`
  */

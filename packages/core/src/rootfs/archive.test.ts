@@ -1,0 +1,161 @@
+import { gzipSync } from "node:zlib";
+import { readAll } from "@undocked/registry";
+import { writeTar, type TarEntry, type TarHeader } from "@undocked/registry/tar";
+import { describe, expect, test } from "vitest";
+import { bytesContent, memoryTree, type MemoryFile } from "../context/memory-tree.ts";
+import { walkTree } from "../context/source-tree.ts";
+import { layerTar } from "../layer/layer-tar.ts";
+import { add, copy } from "./copy.ts";
+import type { Owner } from "./owner.ts";
+import { indexLayer } from "./index-layer.ts";
+import { isArchive } from "./archive.ts";
+import { emptyRootFs, type RootFs } from "./rootfs.ts";
+
+function entry(path: string, fields: Partial<TarHeader> = {}, body = ""): TarEntry {
+  const size = Buffer.byteLength(body);
+  return {
+    header: { path, kind: "file", mode: 0o644, uid: 11, gid: 22, mtime: 5, size, ...fields },
+    ...(size === 0 ? {} : { body: Buffer.from(body) }),
+  };
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
+function rootOf(files: Readonly<Record<string, MemoryFile>>): RootFs {
+  const root = emptyRootFs();
+  const source = { kind: "path", tree: memoryTree(files), path: "." } as const;
+  copy(root, { sources: [source], destination: "/", match: () => false, now: 0 });
+  return root;
+}
+
+/** The image's paths after `ADD t.tar destination`, as the layer says them. */
+async function added(
+  root: RootFs,
+  destination: string,
+  entries: readonly TarEntry[],
+  more: { owner?: Owner } = {},
+): Promise<Record<string, string>> {
+  const seen = root.clone();
+  const tree = memoryTree({ "t.tar": gzipSync(await readAll(writeTar(entries))) });
+  const content = { open: () => bytesContent(Buffer.alloc(0)) };
+  const made = await add(root, {
+    sources: [{ kind: "path", tree, path: "t.tar" }],
+    destination,
+    match: () => false,
+    now: 0,
+    archives: () => ({ open: (_, size) => bytesContent(Buffer.alloc(size, "x")) }),
+    ...more,
+  });
+  seen.applyIndex(await indexLayer(layerTar(made)), content);
+  return Object.fromEntries(
+    [...walkTree(seen, "/")].map(({ path, node }) => [
+      path,
+      `${node.kind} ${node.mode.toString(8)} ${node.uid}:${node.gid}${node.linkTarget === undefined ? "" : ` -> ${node.linkTarget}`}`,
+    ]),
+  );
+}
+
+test("owners, modes and times are the archive's, missing parents are plain", async () => {
+  expect(
+    await added(emptyRootFs(), "/out", [
+      entry("d/", { kind: "directory", mode: 0o700 }),
+      entry("d/s", { mode: 0o4755 }),
+      entry("x/y", { kind: "symlink", linkTarget: "/etc", mode: 0o777 }),
+    ]),
+  ).toEqual({
+    "/out": "directory 755 0:0",
+    "/out/d": "directory 700 11:22",
+    "/out/d/s": "file 4755 11:22",
+    "/out/x": "directory 755 0:0",
+    "/out/x/y": "symlink 777 11:22 -> /etc",
+  });
+});
+
+test("--chown is for all of it", async () => {
+  const seen = await added(emptyRootFs(), "/out", [entry("a"), entry("b/c")], { owner: { uid: 1, gid: 2 } });
+  expect(Object.values(seen).every((one) => one.endsWith(" 1:2"))).toBe(true);
+});
+
+test("what is in the way is replaced, and what was below does not come back", async () => {
+  const root = rootOf({ "d/old": "x", f: "file", l: { kind: "symlink", linkTarget: "f" } });
+  expect(
+    await added(root, "/", [
+      entry("d"),
+      entry("d/", { kind: "directory", mode: 0o755 }),
+      entry("d/new"),
+      entry("f/", { kind: "directory", mode: 0o755 }),
+      entry("l"),
+    ]),
+  ).toEqual({
+    "/d": "directory 755 11:22",
+    "/d/new": "file 644 11:22",
+    "/f": "directory 755 11:22",
+    "/l": "file 644 11:22",
+  });
+});
+
+test("hard links share the mode of the last header", async () => {
+  const seen = await added(emptyRootFs(), "/o", [
+    entry("a"),
+    entry("b", { kind: "hardlink", linkTarget: "a", mode: 0o4755 }),
+  ]);
+  expect([seen["/o/a"], seen["/o/b"]]).toEqual(["file 4755 11:22", "file 4755 11:22"]);
+});
+
+describe("path traversal", () => {
+  test.each(["../../evil", "/evil", "a/../../../evil", "./../evil"])(
+    "%s stays in the destination",
+    async (path) => {
+      expect(Object.keys(await added(emptyRootFs(), "/out", [entry(path)]))).toEqual(["/out", "/out/evil"]);
+    },
+  );
+
+  test("a link in the archive leads inside the image, not above it", async () => {
+    const seen = await added(rootOf({ "etc/passwd": "x" }), "/out", [
+      entry("up", { kind: "symlink", linkTarget: "../../../../etc", mode: 0o777 }),
+      entry("up/evil"),
+    ]);
+    expect(Object.keys(seen)).toEqual(["/etc", "/etc/evil", "/etc/passwd", "/out", "/out/up"]);
+  });
+
+  test.each(["../secret", "missing"])("a hard link to %s is refused", async (linkTarget) => {
+    const root = rootOf({ secret: "x" });
+    await expect(added(root, "/out", [entry("a", { kind: "hardlink", linkTarget })])).rejects.toMatchObject({
+      code: "COPY_CONFLICT",
+    });
+  });
+
+  test("a member below a file is refused", async () => {
+    await expect(added(emptyRootFs(), "/out", [entry("f"), entry("f/x")])).rejects.toMatchObject({
+      code: "COPY_CONFLICT",
+      message: expect.stringContaining("not a directory"),
+    });
+  });
+
+  test.each([".wh.x", "d/.wh..wh..opq"])("a member named %s is refused", async (path) => {
+    await expect(added(emptyRootFs(), "/out", [entry(path)])).rejects.toMatchObject({
+      code: "COPY_NAME_RESERVED",
+    });
+  });
+});
+
+describe("an archive", () => {
+  test("is one whose first header can be read", async () => {
+    const tar = await readAll(writeTar([entry("a", {}, "body")]));
+    expect(await isArchive(once(tar))).toBe(true);
+    expect(await isArchive(once(gzipSync(tar)))).toBe(true);
+    expect(await isArchive(once(tar.subarray(0, 600)))).toBe(true);
+  });
+
+  test.each([
+    ["an empty tar", Buffer.alloc(1024)],
+    ["an empty file", Buffer.alloc(0)],
+    ["text", Buffer.from("text\n".repeat(1000))],
+    ["a gzip of text", gzipSync("text")],
+    ["a cut header", Buffer.from("ustar")],
+  ])("is not %s", async (_, bytes) => {
+    expect(await isArchive(once(bytes))).toBe(false);
+  });
+});
