@@ -215,6 +215,7 @@ describe("resolve", () => {
   test.each([
     ["the digest is missing", 200],
     ["there is no HEAD", 405],
+    ["HEAD is forbidden", 403],
   ])("is a GET where %s", async (_, status) => {
     const script: Script = (request, response) => {
       if (request.method === "HEAD") {

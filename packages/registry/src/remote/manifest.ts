@@ -83,10 +83,13 @@ async function headManifest(
   reference: string,
   options: CallOptions,
 ): Promise<Partial<Descriptor> | undefined> {
-  const answer = await ask(context, "HEAD", reference, options, [200, 404, 405]);
-  await drain(answer);
-  if (answer.status === 405) {
-    // Some registries and proxies have no HEAD.
+  const answer = await ask(context, "HEAD", reference, options, [200, 404, 405]).catch((error: unknown) => {
+    if (error instanceof RegistryError && error.status === 403) return undefined;
+    throw error;
+  });
+  if (answer !== undefined) await drain(answer);
+  if (answer === undefined || answer.status === 405) {
+    // Some registries and proxies have no HEAD, or forbid it.
     const got = await ask(context, "GET", reference, options, [200, 404]);
     got.cancel();
     return got.status === 200 ? {} : undefined;

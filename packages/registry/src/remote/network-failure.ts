@@ -1,3 +1,4 @@
+import { proxyRefusedCode } from "./proxy-agent.ts";
 import { privateAddressCode } from "./public-lookup.ts";
 import { RegistryError, type RegistryErrorCode } from "./registry-error.ts";
 import { adviceForSocketError } from "./retry-policy.ts";
@@ -49,6 +50,13 @@ function describe(
       code: "REDIRECT_REFUSED",
       message: `A public server sends us to ${host}, which is a private address.`,
       hint: "Nothing is sent there. Ask whoever runs the registry.",
+    };
+  }
+  if (socketCode === proxyRefusedCode) {
+    return {
+      code: "REGISTRY_UNREACHABLE",
+      message: `The proxy does not let us through to ${host}.`,
+      hint: "Look at HTTPS_PROXY and its login, or add the host to NO_PROXY.",
     };
   }
   if (socketCode === "ENOTFOUND") {

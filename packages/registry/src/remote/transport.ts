@@ -5,11 +5,15 @@ import { Readable } from "node:stream";
 import { rootCertificates } from "node:tls";
 import fetch from "node-fetch";
 import type { HttpRequest, HttpResponse, TlsOptions, Transport } from "./http.ts";
+import { addressToProxy, forwarded, tunnelled } from "./proxy-agent.ts";
+import { proxyFor, type Environment } from "./proxy.ts";
 import { publicLookup } from "./public-lookup.ts";
 
 export interface NodeFetchTransportOptions {
   /** Milliseconds to connect, TLS included. Default 30,000. */
   readonly connectTimeoutMs?: number;
+  /** Where `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are looked up. Default `process.env`; `{}`: no proxy. */
+  readonly environment?: Environment;
 }
 
 // Some registries sign their redirects at length; Node's own limit is 16 KiB.
@@ -28,11 +32,14 @@ export function nodeFetchTransport(options: NodeFetchTransportOptions = {}): Tra
   const agents = new Map<string, HttpAgent | HttpsAgent>();
   const agentFor = ({ url, tls, publicOnly }: HttpRequest): HttpAgent | HttpsAgent => {
     const secure = url.startsWith("https:");
-    const key = JSON.stringify([secure ? (tls ?? {}) : "plain", publicOnly === true]);
+    const proxy = proxyFor(url, options.environment ?? process.env);
+    const key = JSON.stringify([secure ? (tls ?? {}) : "plain", publicOnly === true, proxy?.href]);
     const known = agents.get(key);
     if (known !== undefined) return known;
-    const lookup = publicOnly === true ? { lookup: publicLookup } : {};
-    const agent = secure ? httpsAgent(tls ?? {}, lookup, options) : httpAgent(lookup, options);
+    // The proxy resolves names, and is the one to judge them.
+    const lookup = publicOnly === true && proxy === undefined ? { lookup: publicLookup } : {};
+    const agent = secure ? httpsAgent(tls ?? {}, lookup, proxy) : httpAgent(lookup, proxy);
+    withLimits(agent, options, secure ? undefined : proxy);
     agents.set(key, agent);
     return agent;
   };
@@ -107,11 +114,12 @@ interface Lookup {
   readonly lookup?: LookupFunction;
 }
 
-function httpAgent(lookup: Lookup, options: NodeFetchTransportOptions): HttpAgent {
-  return withLimits(new HttpAgent({ ...agentOptions, ...lookup }), options);
+function httpAgent(lookup: Lookup, proxy: URL | undefined): HttpAgent {
+  const agent = new HttpAgent({ ...agentOptions, ...lookup });
+  return proxy === undefined ? agent : forwarded(agent, proxy);
 }
 
-function httpsAgent(tls: TlsOptions, lookup: Lookup, options: NodeFetchTransportOptions): HttpsAgent {
+function httpsAgent(tls: TlsOptions, lookup: Lookup, proxy: URL | undefined): HttpsAgent {
   const { ca, cert, key, insecure } = tls;
   const agent = new HttpsAgent({
     ...agentOptions,
@@ -121,7 +129,7 @@ function httpsAgent(tls: TlsOptions, lookup: Lookup, options: NodeFetchTransport
     ...(key === undefined ? {} : { key }),
     ...(insecure === true ? { rejectUnauthorized: false } : {}),
   });
-  return withLimits(agent, options);
+  return proxy === undefined ? agent : tunnelled(agent, proxy);
 }
 
 /** What every ClientRequest calls on its agent, and a limit of the request: both are missing in Node's types. */
@@ -134,12 +142,13 @@ function hasInternals<T extends HttpAgent>(agent: T): agent is T & AgentInternal
 }
 
 /** Node's agents have no limit on the time to connect, and node-fetch passes no limit on headers through. */
-function withLimits<T extends HttpAgent>(agent: T, options: NodeFetchTransportOptions): T {
+function withLimits(agent: HttpAgent, options: NodeFetchTransportOptions, proxy: URL | undefined): void {
   const { connectTimeoutMs = 30_000 } = options;
-  if (!hasInternals(agent)) return agent;
+  if (!hasInternals(agent)) return;
   const addRequest = agent.addRequest.bind(agent);
   agent.addRequest = (request, ...rest) => {
     request.maxHeaderSize = MAX_HEADER_SIZE;
+    if (proxy !== undefined) addressToProxy(request, proxy);
     request.once("socket", (socket) => {
       if (!socket.connecting) return;
       const timer = setTimeout(() => {
@@ -152,5 +161,4 @@ function withLimits<T extends HttpAgent>(agent: T, options: NodeFetchTransportOp
     });
     addRequest(request, ...rest);
   };
-  return agent;
 }

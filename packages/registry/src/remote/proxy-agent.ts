@@ -1,0 +1,91 @@
+import { request as httpRequest, type Agent as HttpAgent, type ClientRequest } from "node:http";
+import { request as httpsRequest, type Agent as HttpsAgent } from "node:https";
+import { connect as connectPlain, type Socket } from "node:net";
+import { connect as connectTls, type ConnectionOptions } from "node:tls";
+
+/** The code of the error of a proxy that does not let us through. */
+export const proxyRefusedCode = "EPROXYREFUSED";
+
+type Connected = (error: Error | null, socket?: Socket) => void;
+interface Target {
+  readonly host?: string | null;
+  readonly port?: number | string | null;
+}
+
+/** What Node's agents call for a new connection; its types have no form with a callback. */
+interface Connecting {
+  createConnection(options: ConnectionOptions & Target, connected: Connected): undefined;
+}
+
+/** Makes an https agent reach its servers through a proxy's tunnel (CONNECT), in which TLS is spoken with the server itself. */
+export function tunnelled(agent: HttpsAgent, proxy: URL): HttpsAgent {
+  const connecting: Connecting = {
+    createConnection(options, connected) {
+      const target = `${String(options.host)}:${String(options.port ?? 443)}`;
+      openTunnel(proxy, target, (error, socket) => {
+        if (error !== null || socket === undefined) connected(error ?? new Error("no tunnel"));
+        else connected(null, connectTls({ ...options, socket }));
+      });
+      return undefined;
+    },
+  };
+  return Object.assign(agent, connecting);
+}
+
+function openTunnel(proxy: URL, target: string, connected: Connected): void {
+  const send = proxy.protocol === "https:" ? httpsRequest : httpRequest;
+  const request = send({
+    host: proxy.hostname.replace(/^\[|\]$/g, ""),
+    port: proxy.port === "" ? (proxy.protocol === "https:" ? 443 : 80) : proxy.port,
+    method: "CONNECT",
+    path: target,
+    headers: { Host: target, ...proxyAuthorization(proxy) },
+    agent: false,
+  });
+  const limit = setTimeout(() => {
+    request.destroy(Object.assign(new Error("The proxy is silent."), { code: "ETIMEDOUT" }));
+  }, TUNNEL_LIMIT_MS);
+  request.once("connect", (response, socket) => {
+    clearTimeout(limit);
+    if (response.statusCode === 200) {
+      connected(null, socket);
+      return;
+    }
+    socket.destroy();
+    const refused: NodeJS.ErrnoException = new Error(`The proxy answers ${String(response.statusCode)}.`);
+    refused.code = proxyRefusedCode;
+    connected(refused);
+  });
+  request.once("error", (error) => {
+    clearTimeout(limit);
+    connected(error);
+  });
+  request.end();
+}
+
+const TUNNEL_LIMIT_MS = 30_000;
+
+/** Makes an http agent send its requests to a proxy, with the whole URL in the request line (RFC 9112, 3.2.2). */
+export function forwarded(agent: HttpAgent, proxy: URL): HttpAgent {
+  const connecting = {
+    createConnection: (): Socket => {
+      const host = proxy.hostname.replace(/^\[|\]$/g, "");
+      const secure = proxy.protocol === "https:";
+      const port = proxy.port === "" ? (secure ? 443 : 80) : Number(proxy.port);
+      return secure ? connectTls({ host, port, servername: host }) : connectPlain({ host, port });
+    },
+  };
+  return Object.assign(agent, connecting);
+}
+
+/** What {@link forwarded} needs of each request. */
+export function addressToProxy(request: ClientRequest, proxy: URL): void {
+  request.path = `http://${String(request.getHeader("host"))}${request.path}`;
+  for (const [name, value] of Object.entries(proxyAuthorization(proxy))) request.setHeader(name, value);
+}
+
+function proxyAuthorization(proxy: URL): Readonly<Record<string, string>> {
+  if (proxy.username === "") return {};
+  const user = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`;
+  return { "Proxy-Authorization": `Basic ${Buffer.from(user, "utf8").toString("base64")}` };
+}
