@@ -208,6 +208,16 @@ describe("S6: links and special files", () => {
     expect(tree.lstat("/a/out")?.linkTarget).toBe("/etc/shadow");
   });
 
+  test("hard links are files of their own, and setuid is not handed on", () => {
+    const twice = { content: "x", linkGroup: "1", mode: 0o6755 };
+    const tree = mappedTree(nothing, memoryTree({ "d/a": twice, "d/b": twice }), [{ from: "d", to: "d" }]);
+    expect(tree.lstat("/d/a")).toEqual({ kind: "file", mode: 0o755, uid: 0, gid: 0, mtime: 0, size: 1 });
+    expect(mappedTree(memoryTree({ a: twice }), nothing, []).lstat("/a")).toMatchObject({
+      mode: 0o6755,
+      linkGroup: "1",
+    });
+  });
+
   test("sockets are skipped", () => {
     expect(pathsOf(mapped({ from: "socket", to: "a" }))).toEqual(["/a", "/a/f"]);
   });

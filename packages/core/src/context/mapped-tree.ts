@@ -97,7 +97,8 @@ export function mappedTree(
       if (top === undefined) return undefined;
       if (top.kind === "node" && top.node.kind !== "directory") return checked(top);
       // A directory that only leads to a mapping has what a lower one says, if there is one.
-      return stack.find((candidate) => candidate.kind === "node")?.node ?? WAY;
+      const own = stack.find((candidate) => candidate.kind === "node");
+      return own === undefined ? WAY : checked(own);
     },
     list(path) {
       const names = new Set<string>();
@@ -204,10 +205,15 @@ function outside(name: string, what: string, cause?: unknown): ContextError {
   });
 }
 
+/** A mapped file is a file of its own, and gives nobody another's rights: no hard links, setuid or setgid. */
+function plain({ linkGroup: _, ...node }: SourceNode): SourceNode {
+  return { ...node, mode: node.mode & 0o777 };
+}
+
 /** What a mapping may bring. Looked at last, so that a .dockerignore can leave the rest out. */
 function checked({ node, mapping, path }: Extract<Candidate, { kind: "node" }>): SourceNode {
-  const ordinary = node.kind === "file" || node.kind === "symlink" || node.kind === "directory";
-  if (ordinary || mapping === undefined) return node;
+  if (mapping === undefined) return node;
+  if (node.kind === "file" || node.kind === "symlink" || node.kind === "directory") return plain(node);
   const { given } = mapping;
   throw new ContextError(
     "FILE_KIND_UNSUPPORTED",
