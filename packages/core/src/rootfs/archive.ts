@@ -115,7 +115,11 @@ function linkTo(
       },
     );
   }
-  const shared: SourceNode = { ...node, mode: header.mode, linkGroup: node.linkGroup ?? `archive:${target}` };
+  const shared: SourceNode = {
+    ...node,
+    mode: header.mode,
+    linkGroup: node.linkGroup ?? `${changes.step}:archive:${target}`,
+  };
   const content = node.kind === "file" ? changes.root.open(target) : undefined;
   changes.put(target, shared, content);
   changes.put(path, shared, content);

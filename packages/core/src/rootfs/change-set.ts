@@ -8,6 +8,8 @@ import type { RootFs } from "./rootfs.ts";
 /** Changes a root file system and remembers what became different: one step's layer. */
 export interface ChangeSet {
   readonly root: RootFs;
+  /** Of this change set alone among those of the root. */
+  readonly step: number;
   /**
    * As {@link RootFs.put}.
    *
@@ -37,6 +39,7 @@ export function changeSet(root: RootFs): ChangeSet {
 
   return {
     root,
+    step: root.beginStep(),
     put(path, node, content) {
       checkName(path);
       if (node.kind !== "directory" && root.lstat(path)?.kind === "directory") emptied.add(path);

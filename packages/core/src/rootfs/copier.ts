@@ -40,7 +40,8 @@ export function copierFor(changes: ChangeSet, step: CopyStep, scope: string): Co
       // A socket is nothing without its program: what is copied is its name.
       const kind = node.kind === "socket" ? "file" : node.kind;
       const mode = step.chmod?.(node.mode, false) ?? node.mode;
-      const group = node.linkGroup === undefined ? {} : { linkGroup: `${scope}:${node.linkGroup}` };
+      const group =
+        node.linkGroup === undefined ? {} : { linkGroup: `${changes.step}:${scope}:${node.linkGroup}` };
       changes.put(to, { ...owned, kind, mode, ...group }, contentOf(tree, from, node));
     }
   }

@@ -251,6 +251,14 @@ test("hard links of one source stay hard links, whatever comes first", () => {
   ]);
 });
 
+test("names of one file that different steps copied are not one file any more", () => {
+  const context = memoryTree({ a: { content: "x", linkGroup: "1" }, b: { content: "x", linkGroup: "1" } });
+  const stage = emptyRootFs();
+  copy(stage, stepOf(context, ["a"], "/d/"));
+  copy(stage, stepOf(context, ["b"], "/d/", { chmod: () => 0o755 }));
+  expect(listing(copy(emptyRootFs(), stepOf(stage, ["/d"], "/d")))).toEqual(["d/ 755", "d/a 644", "d/b 755"]);
+});
+
 test("heredocs are files of their names", () => {
   const written = {
     kind: "written",

@@ -42,6 +42,8 @@ export interface RootFs extends SourceTree {
   /** Puts one thing at a path; a directory over a directory keeps what is in it. Missing parents are 0755, 0:0. */
   put(path: string, node: SourceNode, content?: FileContent): void;
   remove(path: string): void;
+  /** A number for what happens next, to tell the hard links of one step from those of another. */
+  beginStep(): number;
   /** A copy that changes on its own, as `FROM stage` needs it. */
   clone(): RootFs;
 }
@@ -63,9 +65,8 @@ export function emptyRootFs(): RootFs {
   return rootFsOf({ node: PLAIN_DIRECTORY, children: new Map() }, 0);
 }
 
-function rootFsOf(top: Held, layersSoFar: number): RootFs {
-  // Tells the hard links of one layer from those of another.
-  let layer = layersSoFar;
+function rootFsOf(top: Held, stepsSoFar: number): RootFs {
+  let step = stepsSoFar;
 
   /** The directory looked into last: paths come in the order of a tree. Forgotten whenever something goes. */
   let recent: { readonly path: string; readonly children: Map<string, Held> } | undefined;
@@ -121,7 +122,7 @@ function rootFsOf(top: Held, layersSoFar: number): RootFs {
         `${path} is a hard link to ${target}, which is not a file of the image.`,
       );
     }
-    held.node = { ...held.node, linkGroup: held.node.linkGroup ?? `${layer}:${target}` };
+    held.node = { ...held.node, linkGroup: held.node.linkGroup ?? `${step}:${target}` };
     hold(path, held);
   }
 
@@ -154,7 +155,7 @@ function rootFsOf(top: Held, layersSoFar: number): RootFs {
     },
     facts: (path) => find(path)?.facts,
     applyIndex(index, content) {
-      layer++;
+      step++;
       for (const { kind, path } of index.entries) {
         if (kind === "whiteout") remove(path);
         if (kind === "opaque") clear(path);
@@ -178,7 +179,7 @@ function rootFsOf(top: Held, layersSoFar: number): RootFs {
       }
     },
     applyEntries(entries) {
-      layer++;
+      step++;
       const all = [...entries].sort((a, b) => compareBytes(a.path, b.path));
       for (const entry of all) if (entry.kind === "whiteout") removeWhited(entry.path);
       for (const entry of all) {
@@ -194,7 +195,8 @@ function rootFsOf(top: Held, layersSoFar: number): RootFs {
       hold(path, { node, ...(content === undefined ? {} : { content }) });
     },
     remove,
-    clone: () => rootFsOf(copyOf(top), layer),
+    beginStep: () => ++step,
+    clone: () => rootFsOf(copyOf(top), step),
   };
 
   function removeWhited(path: string): void {
