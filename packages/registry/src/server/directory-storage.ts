@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { link, mkdir, open, readdir, rm, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { hasCode, ifPresent, renameInto } from "../store/files.ts";
+import { gatheringWriter, hasCode, ifPresent, renameInto } from "../store/files.ts";
 import type { Draft, Storage } from "./storage.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -64,6 +64,7 @@ export async function directoryStorage(directory: string): Promise<Storage> {
 
 async function openDraft(path: string, pathOf: (key: string) => string): Promise<Draft> {
   const file = await open(path, "wx");
+  const writer = gatheringWriter(file);
   let isOpen = true;
   const close = async (): Promise<void> => {
     if (isOpen) {
@@ -72,11 +73,13 @@ async function openDraft(path: string, pathOf: (key: string) => string): Promise
     }
   };
   return {
-    async append(chunk) {
-      await file.writeFile(chunk);
+    append: (chunk) => writer.write(chunk),
+    async *read() {
+      await writer.flush();
+      yield* createReadStream(path, { highWaterMark: 256 * 1024 });
     },
-    read: () => createReadStream(path, { highWaterMark: 256 * 1024 }),
     async commit(key) {
+      await writer.flush();
       await file.sync();
       await close();
       await renameInto(path, pathOf(key));
