@@ -1,5 +1,5 @@
 import { filteredTree } from "../context/filtered-tree.ts";
-import { cleanPath, joinPath, parentPath } from "../context/path.ts";
+import { cleanPath, isWithin, joinPath, parentPath } from "../context/path.ts";
 import { resolveInside } from "../context/resolve.ts";
 import { subTree } from "../context/sub-tree.ts";
 import { walkTree, type SourceTree } from "../context/source-tree.ts";
@@ -40,9 +40,17 @@ function named(below: SourceTree, pattern: string, tree: SourceTree, source: str
   return pattern;
 }
 
+/** What matches; below a directory that does, everything is copied with it. */
 function matched(tree: SourceTree, pattern: string, step: CopyStep): string[] {
   const matches = step.parents?.(pattern.slice(1)) ?? (() => false);
-  return [...walkTree(tree, "/")].map(({ path }) => path).filter((path) => matches(path.slice(1)));
+  const found: string[] = [];
+  let whole: string | undefined;
+  for (const { path, node } of walkTree(tree, "/")) {
+    if ((whole !== undefined && isWithin(path, whole)) || !matches(path.slice(1))) continue;
+    found.push(path);
+    if (node.kind === "directory") whole = path;
+  }
+  return found;
 }
 
 function copyWithParents(copier: Copier, tree: SourceTree, path: string, destination: string): void {
