@@ -398,6 +398,41 @@ describe("credentials for one host", () => {
     ]);
   });
 
+  test("are not sent over plain http to another machine, which is told once", async () => {
+    const warnings: string[] = [];
+    await using registry = await scriptedServer((request, response) => {
+      if (request.path.startsWith("/token")) json(response, 200, { token: "ANON" });
+      else if (request.authorization === "Bearer ANON") response.end(blob);
+      else empty(response, 401, bearer("http://reg.example/token", "reg"));
+    });
+    const client = registryClient({
+      credentials,
+      hosts: { "reg.example": { plainHttp: true } },
+      transport: namedServers({ "http://reg.example": registry }),
+      onEvent: (event) => event.kind === "warning" && warnings.push(event.message),
+    });
+    await readAll(client.repository("reg.example/a").fetch(layer));
+    await readAll(client.repository("reg.example/b").fetch(layer));
+    expect(registry.requests.some(({ authorization }) => authorization?.startsWith("Basic"))).toBe(false);
+    expect(warnings).toEqual(["The login for reg.example is not sent: it is on plain http."]);
+  });
+
+  test("a warning of the registry is told once", async () => {
+    const warnings: string[] = [];
+    await using registry = await scriptedServer((_, response) => {
+      response.setHeader("Warning", ['299 - "soon gone"', '199 - "not this"']);
+      response.end(blob);
+    });
+    const client = registryClient({
+      credentials: "anonymous",
+      transport: namedServers({ "https://reg.example": registry }),
+      onEvent: (event) => event.kind === "warning" && warnings.push(event.message),
+    });
+    await readAll(client.repository("reg.example/a").fetch(layer));
+    await readAll(client.repository("reg.example/b").fetch(layer));
+    expect(warnings).toEqual(["soon gone"]);
+  });
+
   test.each([
     ["to http", "http://reg.example/x"],
     ["to a private address", "https://10.0.0.1/x"],

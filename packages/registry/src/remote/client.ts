@@ -1,6 +1,7 @@
 import type { Credential, CredentialSource } from "../auth/credential.ts";
 import { storedCredentials } from "../auth/stored-credentials.ts";
 import { parseReference, type Reference } from "../oci/reference.ts";
+import { isLoopback } from "./address.ts";
 import { authorizer, type Authorizer } from "./authorizer.ts";
 import { ecrCredentials } from "./ecr-credentials.ts";
 import { findOrigin, tlsOptions, type HostOptions } from "./endpoint.ts";
@@ -130,17 +131,28 @@ async function openLine(registry: string, shared: Shared): Promise<RegistryLine>
     return await isPublic;
   };
   const server = { transport, tlsOf, publicOnly, limits, retry, now };
+  const told = new Set<string>();
+  const warn = (message: string): void => {
+    if (told.has(message) || told.size >= WARNING_LIMIT) return;
+    told.add(message);
+    onEvent({ kind: "warning", registry, message });
+  };
   const authorizerFor = (name: string, credentials: CredentialSource): Authorizer =>
     authorizer({
       registry: name,
-      credentials,
+      credentials: async (target) => {
+        const credential = await credentials(target);
+        if (credential === undefined || isConfidential(name === registry ? origin : `https://${name}`))
+          return credential;
+        warn(`The login for ${name} is not sent: it is on plain http.`);
+        return undefined;
+      },
       fetchToken: (realm, service, scopes, credential) =>
-        fetchToken(server, realm, service, scopes, credential),
+        fetchToken(server, realm, service, scopes, isConfidential(realm) ? credential : undefined),
       onEvent,
       now,
     });
   const strangers = new Map<string, Authorizer>();
-  const told = new Set<string>();
   return {
     origin,
     credentials: shared.credentials,
@@ -161,15 +173,17 @@ async function openLine(registry: string, shared: Shared): Promise<RegistryLine>
     pause(url, ms) {
       for (const method of ["GET", "PUT"]) gateOf(shared, url, method).pause(ms);
     },
-    warn(message) {
-      if (told.has(message) || told.size >= WARNING_LIMIT) return;
-      told.add(message);
-      onEvent({ kind: "warning", registry, message });
-    },
+    warn,
   };
 }
 
 const WARNING_LIMIT = 100;
+
+/** Whether nobody between here and a URL's server can read along. */
+function isConfidential(url: string): boolean {
+  const { protocol, host } = new URL(url);
+  return protocol === "https:" || isLoopback(host);
+}
 
 /** Reading and writing wait apart: an upload that reads from the same host would wait for itself. */
 function gateOf(shared: Shared, url: string, method: string): Gate {

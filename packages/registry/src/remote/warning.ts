@@ -5,15 +5,16 @@ const LIMIT = 4096;
  * What has another form, or control characters, is nothing.
  */
 export function parseWarnings(header: string | null): readonly string[] {
-  const rest = header ?? "";
-  if (rest.length > LIMIT) return [];
-  const texts: string[] = [];
-  const pattern = /\s*299 - "((?:[^"\\]|\\.)*)"\s*(?:,|$)/y;
-  while (pattern.lastIndex < rest.length) {
-    const match = pattern.exec(rest);
-    if (match === null) return [];
-    const text = (match[1] ?? "").replaceAll(/\\(.)/g, "$1");
-    if (!/\p{Cc}/u.test(text)) texts.push(text);
-  }
-  return texts;
+  if (header === null || header.length > LIMIT) return [];
+  return elementsOf(header).flatMap((element) => {
+    const quoted = /^299 - "((?:[^"\\]|\\.)*)"$/.exec(element)?.[1];
+    const text = quoted?.replaceAll(/\\(.)/g, "$1");
+    return text === undefined || /\p{Cc}/u.test(text) ? [] : [text];
+  });
+}
+
+/** Commas within quotes do not part. */
+function elementsOf(header: string): readonly string[] {
+  const elements = header.match(/(?:[^,"]|"(?:[^"\\]|\\.)*(?:"|\\?$))+/g) ?? [];
+  return elements.map((element) => element.replaceAll(/^[ \t]+|[ \t]+$/g, ""));
 }
