@@ -167,6 +167,11 @@ describe("a registry", () => {
     await validateImage(root, repository);
   });
 
+  test("does not shrug at an option that it does not have", async () => {
+    const options: object = { prot: 5000 };
+    await expect(startRegistry(options)).rejects.toThrow("prot is not an option of a registry.");
+  });
+
   test("says that a port is taken", async () => {
     await using registry = await startRegistry();
     await expect(startRegistry({ port: registry.port })).rejects.toMatchObject({ code: "EADDRINUSE" });

@@ -40,10 +40,12 @@ export interface RegistryServer {
 
 /** Makes a registry to be put behind an HTTP server of one's own; `startRegistry` brings one. */
 export async function registryServer(options: RegistryServerOptions = {}): Promise<RegistryServer> {
-  const storage = await openStorage(options.storage ?? "memory");
+  const { storage: place = "memory", auth, faults: initial = [], ...unknown } = options;
+  for (const name of Object.keys(unknown)) throw new TypeError(`${name} is not an option of a registry.`);
+  const storage = await openStorage(place);
   const sessions = uploads(storage);
-  const faults = new Set((options.faults ?? []).map(armed));
-  const answer = withFaults(answering(distribution(storage, sessions, guard(options.auth))), faults);
+  const faults = new Set(initial.map(armed));
+  const answer = withFaults(answering(distribution(storage, sessions, guard(auth))), faults);
   const requests: LoggedRequest[] = [];
 
   return {
