@@ -1,4 +1,5 @@
-import { open } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
+import { ContextError } from "../context/context-error.ts";
 import type { FileContent } from "../context/source-tree.ts";
 
 /** Bytes with random access. An executable's parts lie all over it, so a stream or its beginning would not do. */
@@ -20,8 +21,15 @@ export function bytesSource(bytes: Uint8Array): ByteSource {
   };
 }
 
-/** The file at a path, read in pieces; dispose of it. Throws Node's own error if it cannot be opened. */
+/**
+ * The file at a path, read in pieces; dispose of it. Throws Node's own error if it cannot be opened.
+ *
+ * @throws {ContextError} `FILE_KIND_UNSUPPORTED` for a directory, and for a FIFO, which would not open before somebody writes
+ */
 export async function fileSource(path: string): Promise<FileSource> {
+  if (!(await stat(path)).isFile()) {
+    throw new ContextError("FILE_KIND_UNSUPPORTED", `${path} is no regular file.`);
+  }
   const file = await open(path, "r");
   try {
     const { size } = await file.stat();

@@ -4,6 +4,7 @@ import { ElfError } from "./elf-error.ts";
 import { linkageOf, type Linkage } from "./linkage.ts";
 import { readLoader, type LoaderFacts } from "./loader.ts";
 import type { MachineFacts } from "./machine.ts";
+import { makerOf, type Maker } from "./maker.ts";
 import { readNotes, type Notes } from "./notes.ts";
 import { FileType, readHeader, SegmentType, type ElfHeader } from "./read.ts";
 import { readVersionDefinitions, readVersionNeeds, type LibraryVersions } from "./versions.ts";
@@ -36,6 +37,8 @@ export interface ElfFacts extends MachineFacts {
   /** Of loaders. */
   readonly loader?: LoaderFacts;
   readonly notes: Notes;
+  /** Of programs, where it shows. */
+  readonly maker?: Maker;
   /** Parts that could not be read; they are as if they were empty. */
   readonly faults: readonly ElfFault[];
 }
@@ -77,6 +80,7 @@ export async function readElf(source: ByteSource): Promise<ElfFacts> {
   const versionDefinitions =
     dynamic === undefined ? [] : await attempt(readVersionDefinitions(file, header, dynamic), []);
   const notes = isReadable ? await attempt(readNotes(file, header), noNotes) : noNotes;
+  const maker = isReadable ? await attempt(makerOf(file, notes), undefined) : undefined;
   const hasDynamic = header.segments.some(({ type }) => type === SegmentType.dynamic);
   const isUnknown = hasDynamic && dynamic === undefined;
   const musl = dynamic === undefined ? undefined : await attempt(readMusl(file, header, dynamic), undefined);
@@ -113,6 +117,7 @@ export async function readElf(source: ByteSource): Promise<ElfFacts> {
     versionDefinitions,
     ...(loader === undefined ? {} : { loader }),
     notes,
+    ...(maker === undefined ? {} : { maker }),
     faults,
   };
 }

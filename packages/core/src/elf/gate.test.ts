@@ -122,11 +122,22 @@ test("the refusal of a dynamic program names the file, its interpreter, its libr
   });
 });
 
-test("the hint for a program of Go's is Go's alone", async () => {
-  const notes = [{ owner: "Go", type: 4, content: Buffer.from("id") }];
-  const refusal = await gate(buildElf({ ...dynamic, notes }), {});
-  expect(refusal?.hint).toContain("CGO_ENABLED=0");
-  expect(refusal?.hint).not.toContain("cargo");
+test.each<[maker: string, elf: TinyElf, words: string]>([
+  ["Go", { notes: [{ owner: "Go", type: 4, content: Buffer.from("id") }] }, "CGO_ENABLED=0"],
+  ["Node", { notes: [{ owner: "NODE_SEA_BLOB", type: 0, content: Buffer.from("js") }] }, "libstdc++"],
+  ["Bun", { data: Buffer.from("js\n---- Bun! ----\n\0\0\0\0") }, "bun build --compile"],
+  ["Deno", { data: Buffer.from("jsd3n0l4nd\0\0\0\0") }, "deno compile"],
+])("the hint for a program of %s is for that alone", async (_, elf, words) => {
+  const hint = (await gate(buildElf({ ...dynamic, ...elf }), {}))?.hint;
+  expect(hint).toContain(words);
+  expect(hint).not.toContain("cargo");
+});
+
+test.each([
+  ["libstdc++.so.6", "dotnet publish"],
+  ["libz.so.1", "native-image --static"],
+])("a program that needs %s may be one for %s", async (library, words) => {
+  expect((await gate(buildElf({ ...dynamic, needed: [library] }), {}))?.hint).toContain(words);
 });
 
 async function gate(

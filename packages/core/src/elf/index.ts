@@ -12,6 +12,7 @@ export type { Linkage } from "./linkage.ts";
 export type { Closure, ClosureOptions, FoundBy, LoadedObject } from "./loaded-object.ts";
 export type { LoaderFacts } from "./loader.ts";
 export { architectureOf, describeMachine, machineMatch, type MachineFacts } from "./machine.ts";
+export type { Maker } from "./maker.ts";
 export type { DlopenNeed, Notes } from "./notes.ts";
 export { looksLikeElf } from "./read.ts";
 export type { LibraryVersions, VersionNeed } from "./versions.ts";
