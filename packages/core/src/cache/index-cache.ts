@@ -22,7 +22,7 @@ const LARGEST = 1024 ** 3;
  * all, and one that is damaged counts as missing.
  */
 export function indexCache(directory: string): IndexCache {
-  const folder = join(directory, "index", "v1");
+  const folder = join(directory, "v1");
   const fileOf = (layer: Digest, collector: string): string => {
     const suffix =
       collector === "" ? "" : `-${createHash("sha256").update(collector).digest("hex").slice(0, 16)}`;

@@ -89,7 +89,9 @@ test("a golden tar keeps its bytes", async () => {
     ]),
   );
   expect(bytes.byteLength % 512).toBe(0);
-  expect(digestOf(bytes)).toMatchInlineSnapshot(`"sha256:3443fe3f6cbf48a058b19f1809f683c6473081c5a1ece2e576e6b1de5ae312bc"`);
+  expect(digestOf(bytes)).toMatchInlineSnapshot(
+    `"sha256:3443fe3f6cbf48a058b19f1809f683c6473081c5a1ece2e576e6b1de5ae312bc"`,
+  );
 });
 
 test.each([
