@@ -199,6 +199,20 @@ describe("a docker-archive", () => {
     });
   });
 
+  test("is asked by any spelling of a name", async () => {
+    const store = memoryStore();
+    const root = await randomImage(store, 1);
+    await save(store, root, ["docker.io/library/app:latest"]);
+    await using source = await openDockerArchive(path);
+    const found = await source.resolve("app:latest");
+    for (const name of ["app", "docker.io/library/app", "index.docker.io/library/app:latest", found.digest]) {
+      expect(await source.resolve(name)).toEqual(found);
+    }
+    for (const name of ["app:v2", "registry.example/app", "Not A Name"]) {
+      await expect(source.resolve(name)).rejects.toMatchObject({ code: "MANIFEST_UNKNOWN" });
+    }
+  });
+
   test("holds an image without layers", async () => {
     const store = memoryStore();
     await save(store, await randomImage(store, 1, { layers: 0 }), ["app:1"]);

@@ -6,9 +6,9 @@ import { encodeJson } from "../oci/json.ts";
 import { manifestSizeLimit } from "../oci/manifest.ts";
 import { MediaType } from "../oci/media-type.ts";
 import { abortable, unknownContent } from "./memory.ts";
-import { findRoot, emptyIndex, refNameAnnotation } from "./layout-index.ts";
+import { emptyIndex, findRoot, refNameAnnotation, withoutName } from "./layout-index.ts";
 import type { ArchiveSource } from "./oci-archive.ts";
-import { parseSavedImages, type SavedImage } from "./saved-image.ts";
+import { isSameName, parseSavedImages, type SavedImage } from "./saved-image.ts";
 import type { CallOptions } from "./store.ts";
 import { openTarFile, type TarFile, type TarPart } from "./tar-file.ts";
 import { readAll, verified } from "./verify.ts";
@@ -54,7 +54,10 @@ async function archiveSource(path: string, tar: TarFile, options: CallOptions): 
       return contents.get(target.digest)?.size === target.size;
     },
     async resolve(reference) {
-      const root = findRoot(index, reference);
+      const named = roots.find(({ annotations }) =>
+        isSameName(annotations?.[refNameAnnotation] ?? "", reference),
+      );
+      const root = findRoot(index, reference) ?? (named === undefined ? undefined : withoutName(named));
       if (root !== undefined) return root;
       throw new ContentError("MANIFEST_UNKNOWN", `${path} has nothing named ${JSON.stringify(reference)}.`);
     },

@@ -5,14 +5,13 @@ import { digestAlgorithm, digestHex, isDigest, tally, type Digest } from "../oci
 import { encodeJson } from "../oci/json.ts";
 import type { Manifest } from "../oci/manifest.ts";
 import { layerCompression } from "../oci/media-type.ts";
-import { familiarReference, parseReference } from "../oci/reference.ts";
 import type { TarEntry } from "../tar/index.ts";
 import { archiveSink, type ArchiveSink } from "./archive-sink.ts";
 import { readDocument } from "./graph.ts";
 import { gunzipped } from "./gunzip.ts";
 import { refNameAnnotation } from "./layout-index.ts";
 import type { OciLayout } from "./layout.ts";
-import type { SavedImage } from "./saved-image.ts";
+import { savedName, type SavedImage } from "./saved-image.ts";
 import type { CallOptions } from "./store.ts";
 import { directoryEntry, fileEntry, textEntry } from "./tar-entry.ts";
 import { readAll, verified } from "./verify.ts";
@@ -87,12 +86,6 @@ async function namedRoots(layout: OciLayout): Promise<readonly NamedRoot[]> {
     images.set(root.digest, image);
   }
   return [...images.values()];
-}
-
-/** As docker shows it, with a tag: `app:1.0`. */
-function savedName(reference: string): string {
-  const { registry, repository, tag = "latest" } = parseReference(reference);
-  return familiarReference({ registry, repository, tag });
 }
 
 async function imageManifest(layout: OciLayout, root: Descriptor, options: CallOptions): Promise<Manifest> {

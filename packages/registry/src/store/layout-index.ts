@@ -45,7 +45,7 @@ export function withRoot(index: Index, target: Descriptor, reference: string): I
 }
 
 /** As the root is, wherever it is named. */
-function withoutName(descriptor: Descriptor): Descriptor {
+export function withoutName(descriptor: Descriptor): Descriptor {
   const { annotations, ...rest } = descriptor;
   const { [refNameAnnotation]: name, ...others } = annotations ?? {};
   if (name === undefined) return descriptor;
