@@ -123,10 +123,9 @@ async function openLine(registry: string, shared: Shared): Promise<RegistryLine>
     // Client certificates and a check that is turned off are for the host that was named, and for no other.
     return tlsOptions(new URL(url).origin === origin ? own : shared.hostOptions(new URL(url).host));
   };
-  // A transport that was handed in may give names a meaning of its own; then only what is written is judged.
   let isPublic: Promise<boolean> | undefined;
   const publicOnly = async (url: string): Promise<boolean> => {
-    if (options.transport !== undefined || new URL(url).origin === origin) return false;
+    if (transport.heedsPublicOnly !== true || new URL(url).origin === origin) return false;
     isPublic ??= resolvesToPrivate(origin).then((isPrivate) => !isPrivate);
     return await isPublic;
   };

@@ -38,6 +38,8 @@ export interface Transport {
   (request: HttpRequest): Promise<HttpResponse>;
   /** Closes idle connections. */
   close?(): void;
+  /** It heeds `publicOnly`. Names that are not the DNS's, as in tests, are for a transport that does not. */
+  heedsPublicOnly?: true;
 }
 
 /** All of a small body; stops reading beyond `limit`, and then says so by `undefined`. */

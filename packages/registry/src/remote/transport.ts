@@ -62,6 +62,7 @@ export function nodeFetchTransport(options: NodeFetchTransportOptions = {}): Tra
       stop.abort();
     });
   };
+  transport.heedsPublicOnly = true;
   transport.close = () => {
     for (const agent of agents.values()) agent.destroy();
     agents.clear();
