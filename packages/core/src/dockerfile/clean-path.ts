@@ -11,7 +11,7 @@ export function cleanPath(path: string): string {
   return `${rooted ? "/" : ""}${kept.join("/")}` || ".";
 }
 
-/** `path` seen from the absolute directory `directory`; `..` stops at the root. */
+/** `path` seen from the absolute directory `directory`, "" being the root; `..` stops at the root. */
 export function resolvePath(directory: string, path: string): string {
-  return cleanPath(path.startsWith("/") ? path : `${directory}/${path}`);
+  return cleanPath(path.startsWith("/") ? path : `/${directory}/${path}`);
 }

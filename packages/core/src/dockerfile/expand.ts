@@ -45,10 +45,21 @@ export function expand(word: string, lookup: Lookup, options: ExpandOptions = {}
   if (!word.includes("$") && !word.includes(escape) && (quotes === "literal" || !/["']/.test(word))) {
     return new PlainExpansion(word);
   }
-  const lexer = new Lexer(word, lookup, { escape, quotes, escapes, unset });
+  const all = { escape, quotes, escapes, unset };
+  const lexer = new Lexer(word, lookup, all);
   try {
-    const { text, words } = lexer.read(undefined, escapes === "raw");
-    return { text, words, used: lexer.used, unset: lexer.unset };
+    const text = lexer.read(undefined, escapes === "raw");
+    return {
+      text,
+      // Most words are used as one, so the list is made for who asks.
+      get words() {
+        const words = new Words();
+        new Lexer(word, lookup, all).read(undefined, escapes === "raw", words);
+        return words.finish();
+      },
+      used: lexer.used,
+      unset: lexer.unset,
+    };
   } catch (error) {
     if (!(error instanceof WordError)) throw error;
     throw new WordError(`failed to process ${JSON.stringify(word)}: ${error.message}`);
@@ -124,35 +135,34 @@ class Lexer {
   }
 
   /** Reads up to and over `stop`, or to the end. */
-  read(stop: string | undefined, rawEscapes: boolean): { text: string; words: readonly string[] } {
+  read(stop: string | undefined, rawEscapes: boolean, words?: Words): string {
     const { escape, quotes } = this.#options;
-    const words = new Words();
     let text = "";
     for (;;) {
       const character = this.#characters[this.#at];
       if (character === undefined) {
-        if (stop === undefined) return { text, words: words.finish() };
+        if (stop === undefined) return text;
         throw new WordError(`unexpected end of statement while looking for matching ${stop}`);
       }
       if (character === stop) {
         this.#at += 1;
-        return { text, words: words.finish() };
+        return text;
       }
       let piece = character;
       if (character === "$") {
         piece = this.#dollar();
-        words.addExpanded(piece);
+        words?.addExpanded(piece);
       } else if ((character === "'" || character === '"') && quotes !== "literal") {
         piece = character === "'" ? this.#singleQuoted() : this.#doubleQuoted();
-        words.addProtected(piece);
+        words?.addProtected(piece);
       } else if (character === escape) {
         const next = this.#characters[this.#at + 1];
         this.#at += 2;
         piece = next === undefined ? (rawEscapes ? escape : "") : (rawEscapes ? escape : "") + next;
-        words.addProtected(piece);
+        words?.addProtected(piece);
       } else {
         this.#at += 1;
-        words.addExpanded(piece);
+        words?.addExpanded(piece);
       }
       text += piece;
     }
@@ -267,7 +277,7 @@ class Lexer {
 
   #operand(stop: string, rawEscapes: boolean, missing: string): string {
     try {
-      return this.read(stop, rawEscapes).text;
+      return this.read(stop, rawEscapes);
     } catch (error) {
       if (error instanceof WordError && this.#at >= this.#characters.length) throw new WordError(missing);
       throw error;

@@ -16,6 +16,7 @@ export class ConfigDraft {
   entrypoint: readonly string[] | undefined;
   cmd: readonly string[] | undefined;
   healthcheck: Healthcheck | undefined;
+  /** As it is stored: "" when nobody has set one. */
   workdir: string;
   stopSignal: string | undefined;
   shell: readonly string[] | undefined;
@@ -40,7 +41,6 @@ export class ConfigDraft {
     this.cmd = base.Cmd;
     this.healthcheck = base.Healthcheck;
     this.workdir = base.WorkingDir ?? "";
-    if (this.workdir === "") this.workdir = "/";
     this.stopSignal = base.StopSignal;
     this.shell = base.Shell;
   }
@@ -60,7 +60,7 @@ export class ConfigDraft {
       ...list("Cmd", this.cmd),
       ...(this.healthcheck === undefined ? {} : { Healthcheck: this.healthcheck }),
       ...(this.volumes.size === 0 ? {} : { Volumes: setOf(this.volumes) }),
-      WorkingDir: this.workdir,
+      ...(this.workdir === "" ? {} : { WorkingDir: this.workdir }),
       ...(this.labels.size === 0 ? {} : { Labels: recordOf(this.labels) }),
       ...(this.stopSignal === undefined || this.stopSignal === "" ? {} : { StopSignal: this.stopSignal }),
       ...list("Shell", this.shell),

@@ -80,7 +80,7 @@ function expandIn(
   report: Reporter,
 ): string | undefined {
   return report.attempt(from.at, () => {
-    const { text: expanded, unset } = expand(text, (name) => globals.values.get(name), { escape });
+    const { text: expanded, unset } = expand(text, globals.lookup, { escape });
     for (const name of unset) {
       if (globals.declared.has(name)) continue;
       const message = `FROM argument '${name}' is not declared${didYouMean(nearest(name, globals))}`;
@@ -100,7 +100,7 @@ function checkDefaults(
   globals: GlobalArgs,
   report: Reporter,
 ): void {
-  const alone = quietly(() => expand(from.base, (name) => globals.defaults.get(name), { escape }).text);
+  const alone = quietly(() => expand(from.base, globals.defaultLookup, { escape }).text);
   if (alone === undefined || (alone !== "" && isReference(alone))) return;
   const message = `Default value for ARG ${from.base} results in empty or invalid base image name`;
   report.check("InvalidDefaultArgInFrom", message, from.at, from.statement);
@@ -137,7 +137,7 @@ function readPlatform(
     return parsePlatformWord(expanded);
   } catch (error) {
     if (!(error instanceof WordError)) throw error;
-    const { unset } = expand(written, (name) => globals.values.get(name), { escape });
+    const { unset } = expand(written, globals.lookup, { escape });
     const [meant] = [...unset].flatMap((name) => nearest(name, globals) ?? []);
     throw new WordError(`failed to parse platform ${written}: ${error.message}${didYouMean(meant)}`);
   }
@@ -152,7 +152,7 @@ function checkPlatform(
   globals: GlobalArgs,
   report: Reporter,
 ): void {
-  const { used, unset } = expand(written, (name) => globals.values.get(name), { escape });
+  const { used, unset } = expand(written, globals.lookup, { escape });
   const name = from.as?.toLowerCase() ?? "";
   if (used.size + unset.size === 0) {
     // A stage that is named after its platform is there for that platform.

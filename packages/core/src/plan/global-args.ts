@@ -1,7 +1,8 @@
 import { formatPlatform, normalizePlatform, type Platform } from "@undocked/registry";
 import type { Dockerfile } from "../dockerfile/ast.ts";
 import { WordError } from "../dockerfile/error.ts";
-import { expand } from "../dockerfile/expand.ts";
+import { expand, type Lookup } from "../dockerfile/expand.ts";
+import type { Budget } from "./budget.ts";
 import type { PlanOptions } from "./options.ts";
 import type { Reporter } from "./reporter.ts";
 
@@ -9,8 +10,9 @@ import type { Reporter } from "./reporter.ts";
 export interface GlobalArgs {
   /** Predefined ones, then the ARGs before the first FROM. */
   readonly values: ReadonlyMap<string, string>;
+  readonly lookup: Lookup;
   /** The same without `--build-arg`. */
-  readonly defaults: ReadonlyMap<string, string>;
+  readonly defaultLookup: Lookup;
   /** Names that the text declares. */
   readonly declared: ReadonlySet<string>;
   readonly predefined: ReadonlySet<string>;
@@ -24,6 +26,7 @@ export function readGlobalArgs(
   options: PlanOptions,
   platform: Platform,
   targetStage: string,
+  budget: Budget,
   report: Reporter,
 ): GlobalArgs {
   const predefined = new Map([
@@ -36,23 +39,29 @@ export function readGlobalArgs(
   const values = new Map(predefined);
   for (const name of predefined.keys()) values.set(name, given.get(name) ?? predefined.get(name) ?? "");
   const declared = new Set<string>();
+  const lookupIn =
+    (map: ReadonlyMap<string, string>): Lookup =>
+    (name) => {
+      const value = map.get(name);
+      budget.take(value?.length ?? 0);
+      return value;
+    };
+  const [lookup, defaultLookup] = [lookupIn(values), lookupIn(defaults)];
   for (const { args, at } of dockerfile.globalArgs) {
     for (const { key, value } of args) {
       declared.add(key);
       const { escape } = dockerfile;
       if (value !== undefined) {
-        const expanded =
-          given.get(key) ??
-          report.attempt(at, () => expand(value, (name) => values.get(name), { escape }).text);
+        const expanded = given.get(key) ?? report.attempt(at, () => expand(value, lookup, { escape }).text);
         if (expanded !== undefined) values.set(key, expanded);
-        const alone = quietly(() => expand(value, (name) => defaults.get(name), { escape }).text);
+        const alone = quietly(() => expand(value, defaultLookup, { escape }).text);
         if (alone !== undefined) defaults.set(key, alone);
       } else if (given.has(key)) {
         values.set(key, given.get(key) ?? "");
       }
     }
   }
-  return { values, defaults, declared, predefined: new Set(predefined.keys()) };
+  return { values, lookup, defaultLookup, declared, predefined: new Set(predefined.keys()) };
 }
 
 function describePlatform(

@@ -39,6 +39,7 @@ export function linkStages(
   report: Reporter,
 ): StageNode[] {
   const nodes: StageNode[] = [];
+  const names = indexNames(dockerfile.stages);
   let count = 0;
   for (const stage of dockerfile.stages) {
     const from = froms[stage.index];
@@ -51,7 +52,7 @@ export function linkStages(
       break;
     }
     const own = from.replaced ? [] : stage.instructions;
-    const context = { dockerfile, froms, stage, from, namedContexts, report };
+    const context = { names, dockerfile, froms, stage, from, namedContexts, report };
     const tasks = [
       ...triggers.flatMap((text) => triggerTask(text, stage, report)),
       ...own.map((instruction) => ({
@@ -66,7 +67,6 @@ export function linkStages(
     ];
     nodes.push({ stage, from, tasks, dependencies });
   }
-  refuseCycle(nodes, report);
   return nodes;
 }
 
@@ -79,12 +79,14 @@ export function neededStages(nodes: readonly StageNode[], target: number): Stage
   return nodes.filter((_, index) => needed.has(index));
 }
 
-/** Refuses what a stage that is needed reads from a stage below it. */
-export function refuseForward(
-  nodes: readonly StageNode[],
-  all: readonly StageNode[],
-  report: Reporter,
-): void {
+/** Refuses a circle of stages anywhere, else what a stage that is needed reads from a stage below it. */
+export function refuseOrder(nodes: readonly StageNode[], all: readonly StageNode[], report: Reporter): void {
+  const circle = findCircle(all);
+  if (circle !== undefined) {
+    const name = nameOf(all[circle.index]?.stage);
+    report.fault("DOCKERFILE_INVALID", `circular dependency detected on stage: ${name}`, circle.at);
+    return;
+  }
   for (const { stage, dependencies } of nodes) {
     for (const { index, at } of dependencies) {
       if (index <= stage.index) continue;
@@ -119,6 +121,7 @@ function triggerTask(trigger: string, stage: Stage, report: Reporter): Task[] {
 }
 
 interface LinkContext {
+  readonly names: ReadonlyMap<string, readonly number[]>;
   readonly dockerfile: Dockerfile;
   readonly froms: readonly ResolvedFrom[];
   readonly stage: Stage;
@@ -148,13 +151,27 @@ function copySource({ from }: CopyInstruction, context: LinkContext): CopySource
     if (stages[index] === undefined) throw new WordError(`invalid stage index ${from}`);
     return { kind: "stage", index };
   }
-  const name = from.toLowerCase();
-  const found =
-    stages.findLast((stage) => stage.name === name && stage.index < context.stage.index) ??
-    stages.findLast((stage) => stage.name === name);
-  if (found !== undefined) return { kind: "stage", index: found.index };
+  const found = stageNamed(from.toLowerCase(), context);
+  if (found !== undefined) return { kind: "stage", index: found };
   if (from === "scratch") return { kind: "scratch" };
   return resolveImage(from, context.from.platform, context.namedContexts);
+}
+
+/** The nearest stage above of that name, else the last one of all. */
+function stageNamed(name: string, { names, stage }: LinkContext): number | undefined {
+  const indexes = names.get(name) ?? [];
+  return indexes.findLast((index) => index < stage.index) ?? indexes.at(-1);
+}
+
+function indexNames(stages: readonly Stage[]): ReadonlyMap<string, readonly number[]> {
+  const names = new Map<string, number[]>();
+  for (const { name, index } of stages) {
+    if (name === undefined) continue;
+    const known = names.get(name);
+    if (known === undefined) names.set(name, [index]);
+    else known.push(index);
+  }
+  return names;
 }
 
 function hasExpansion(text: string): boolean {
@@ -170,8 +187,8 @@ function nameOf(stage: Stage | undefined): string {
   return stage?.name ?? `stage-${stage?.index}`;
 }
 
-/** Follows what each stage reads, the first one first; one circle is told. */
-function refuseCycle(nodes: readonly StageNode[], report: Reporter): void {
+/** Follows what each stage reads, the first one first, to where a circle closes. */
+function findCircle(nodes: readonly StageNode[]): StageNode["dependencies"][number] | undefined {
   const done = new Set<number>();
   for (const start of nodes.keys()) {
     const path: { index: number; next: number }[] = [{ index: start, next: 0 }];
@@ -184,14 +201,12 @@ function refuseCycle(nodes: readonly StageNode[], report: Reporter): void {
         onPath.delete(step.index);
         path.pop();
       } else if (onPath.has(dependency.index)) {
-        const name = nameOf(nodes[dependency.index]?.stage);
-        const message = `circular dependency detected on stage: ${name}`;
-        report.fault("DOCKERFILE_INVALID", message, dependency.at);
-        return;
+        return dependency;
       } else if (!done.has(dependency.index)) {
         path.push({ index: dependency.index, next: 0 });
         onPath.add(dependency.index);
       }
     }
   }
+  return undefined;
 }

@@ -9,12 +9,13 @@ import {
 import type { Dockerfile, Stage } from "../dockerfile/ast.ts";
 import { throwFaults } from "../dockerfile/error.ts";
 import { didYouMean, suggest } from "../dockerfile/suggest.ts";
+import { Budget } from "./budget.ts";
 import { runInstructions } from "./run-instructions.ts";
 import { applyEntrypoint } from "./entrypoint.ts";
 import { readEpoch } from "./epoch.ts";
 import { checkBasePlatform, resolveFroms } from "./from.ts";
 import { readGlobalArgs } from "./global-args.ts";
-import { linkStages, neededStages, refuseForward, type StageNode } from "./graph.ts";
+import { linkStages, neededStages, refuseOrder, type StageNode } from "./graph.ts";
 import type { PlanOptions } from "./options.ts";
 import type { BuildPlan, StageBase, StagePlan } from "./plan.ts";
 import { Reporter } from "./reporter.ts";
@@ -65,12 +66,14 @@ function plannedStages(
   checkText(dockerfile, report);
   const target = findTarget(dockerfile.stages, options.target, report);
   const platform = normalizePlatform(options.platform ?? defaultPlatform);
-  const globals = readGlobalArgs(dockerfile, options, platform, target?.name ?? "default", report);
+  const budget = new Budget();
+  const targetStage = target?.name ?? "default";
+  const globals = readGlobalArgs(dockerfile, options, platform, targetStage, budget, report);
   const froms = resolveFroms(dockerfile, options, platform, globals, report);
   const nodes = linkStages(dockerfile, froms, options.namedContexts ?? [], bases, report);
   const needed = neededStages(nodes, target?.index ?? dockerfile.stages.length - 1);
-  refuseForward(needed, nodes, report);
-  const context: PlanContext = { dockerfile, options, globals, report };
+  refuseOrder(needed, nodes, report);
+  const context: PlanContext = { dockerfile, options, globals, report, budget };
   const planners = new Map<number, StagePlanner>();
   const stages: StagePlan[] = [];
   for (const node of needed) {
@@ -122,7 +125,7 @@ function startOf(
 ): StageStart {
   const { base } = from;
   if (base === undefined) return { kind: "unknown" };
-  if (base.kind === "scratch") return { kind: "config", config: {} };
+  if (base.kind === "scratch") return { kind: "config", config: { WorkingDir: "/" } };
   if (base.kind === "stage") {
     const parent = planners.get(base.index);
     return parent === undefined ? { kind: "unknown" } : { kind: "stage", parent };

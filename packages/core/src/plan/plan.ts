@@ -20,7 +20,10 @@ export interface BuildPlan {
 export interface RequiredBase {
   /** What `bases` of `planStages` and the steps call it. */
   readonly key: string;
-  /** `named`: the caller's named context `reference`. */
+  /**
+   * `named`: the caller's named context `reference`. One that is no image, such as a directory, has scratch's
+   * configuration: `WorkingDir` is `/`.
+   */
   readonly kind: "image" | "named";
   /** An image's canonical reference (`docker.io/library/alpine:3`), or the context's name. */
   readonly reference: string;

@@ -25,12 +25,16 @@ import { looksSecret } from "./secrets.ts";
 import type { StagePlanner } from "./stage-planner.ts";
 import { TaskPlanner } from "./task-planner.ts";
 
+/** What one port counts as in characters: it is a key, a line of history and a member of sets. */
+const PORT_COST = 64;
+
 /** Goes through a stage's instructions; the first fault of one ends that one. */
 export function runInstructions(stage: StagePlanner): void {
   for (const each of stage.node.tasks) {
     const task = new TaskPlanner(stage, each);
     task.report.attempt(each.at, () => dispatch(each.instruction, task));
     task.warnOfUnset();
+    if (stage.context.budget.isSpent) return;
   }
 }
 
@@ -153,7 +157,8 @@ function planExpose({ ports, statement }: ExposeInstruction, task: TaskPlanner):
   const { at } = task.task;
   const exposed: string[] = [];
   for (const word of ports) {
-    const { words, provisional } = task.word(word);
+    // A port that is not set is none: `EXPOSE $PORT` is no mistake.
+    const { words, provisional } = task.word(word, {}, "unset-is-fine");
     for (const each of words) {
       if (provisional) continue;
       const { ports: found, mapping } = parseExpose(each);
@@ -166,7 +171,8 @@ function planExpose({ ports, statement }: ExposeInstruction, task: TaskPlanner):
         const message = `Defined protocol '${each}' in EXPOSE instruction should be lowercase`;
         task.report.check("ExposeProtoCasing", message, at, statement);
       }
-      exposed.push(...found);
+      task.stage.context.budget.take(found.length * PORT_COST);
+      for (const port of found) exposed.push(port);
     }
   }
   for (const port of exposed) task.stage.config.ports.add(port);

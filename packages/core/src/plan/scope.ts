@@ -1,6 +1,7 @@
 import type { Escape } from "../dockerfile/ast.ts";
 import { WordError } from "../dockerfile/error.ts";
 import { expand, type Expansion, type ExpandOptions } from "../dockerfile/expand.ts";
+import type { Budget } from "./budget.ts";
 
 /** A word after expansion. */
 export interface Word {
@@ -17,14 +18,16 @@ export class Scope {
   readonly escape: Escape;
   /** Whether a base that could define more is not known. */
   readonly open: boolean;
+  readonly #budget: Budget;
   #values: Map<string, string>;
   #provisional: Set<string>;
   #declared: Set<string>;
   /** Whether the collections are those of a parent stage, to be copied before they are written. */
   #shared: boolean;
 
-  constructor(escape: Escape, open: boolean, parent?: Scope) {
+  constructor(escape: Escape, budget: Budget, open: boolean, parent?: Scope) {
     this.escape = escape;
+    this.#budget = budget;
     this.open = open;
     this.#values = parent === undefined ? new Map() : parent.#values;
     this.#provisional = parent === undefined ? new Set() : parent.#provisional;
@@ -59,6 +62,7 @@ export class Scope {
     let touched = false;
     const lookup = (name: string) => {
       const value = this.#values.get(name);
+      this.#budget.take(value?.length ?? 0);
       if (value === undefined ? this.open : this.#provisional.has(name)) touched = true;
       return value;
     };

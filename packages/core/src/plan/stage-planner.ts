@@ -1,5 +1,6 @@
 import type { ContainerConfig, Platform } from "@undocked/registry";
 import type { Dockerfile } from "../dockerfile/ast.ts";
+import type { Budget } from "./budget.ts";
 import { ConfigDraft } from "./config-draft.ts";
 import type { GlobalArgs } from "./global-args.ts";
 import type { StageNode, Task } from "./graph.ts";
@@ -14,6 +15,7 @@ export interface PlanContext {
   readonly options: PlanOptions;
   readonly globals: GlobalArgs;
   readonly report: Reporter;
+  readonly budget: Budget;
 }
 
 /** Where a stage begins: another stage's end, or an image's configuration. */
@@ -50,7 +52,7 @@ export class StagePlanner {
     const base = parent?.config.finish() ?? (start.kind === "config" ? start.config : {});
     this.config = new ConfigDraft(base, os);
     this.config.author = parent?.config.author ?? (start.kind === "config" ? start.author : undefined);
-    this.scope = new Scope(context.dockerfile.escape, this.provisional, parent?.scope);
+    this.scope = new Scope(context.dockerfile.escape, context.budget, this.provisional, parent?.scope);
     if (parent === undefined) {
       for (const [name, value] of this.config.env) this.scope.set(name, value, this.provisional);
     }

@@ -26,9 +26,13 @@ export class TaskPlanner {
   }
 
   /** Expands a word, and notes what it used. */
-  word(text: string, options: Omit<ExpandOptions, "unset"> = {}): Word {
+  word(
+    text: string,
+    options: Omit<ExpandOptions, "unset"> = {},
+    unset: "unset-is-fine" | "warn-of-unset" = "warn-of-unset",
+  ): Word {
     const word = this.stage.scope.expand(text, options);
-    for (const name of word.unset) this.#unset.add(name);
+    if (unset === "warn-of-unset") for (const name of word.unset) this.#unset.add(name);
     if (word.provisional) this.#provisional = true;
     return word;
   }
