@@ -123,6 +123,18 @@ describe("what is wrong is told", () => {
   });
 });
 
+describe.each([glibcPath, muslPath])("a program that looks for ever, with %s", (interpreter) => {
+  test("is refused", async () => {
+    const needed = Array.from({ length: 5000 }, (_, n) => `lib${n}.so`);
+    const { problems } = await closure({
+      "/app": { pie: true, interpreter, needed, rpath: "/a:".repeat(1000) },
+      [glibcPath]: glibc,
+      [muslPath]: musl,
+    });
+    expect(problems.map(({ code }) => code)).toEqual(["ELF_TOO_LARGE"]);
+  });
+});
+
 describe("glibc's order", () => {
   const x = { soname: "libx.so.1" };
   test.each<[name: string, files: Files, path: string, options?: ClosureOptions]>([

@@ -1,3 +1,4 @@
+import { ElfError } from "./elf-error.ts";
 import type { ElfFacts } from "./elf.ts";
 import { glibcClosure } from "./glibc.ts";
 import type { LibraryRoot } from "./library-root.ts";
@@ -28,7 +29,12 @@ export async function closureOf(
   const found = await interpreterOf(root, elf, options);
   if ("problems" in found) return found;
   const request: ClosureRequest = { program: { path, file, elf }, interpreter: found, options };
-  return found.elf.loader?.kind === "musl" ? muslClosure(root, request) : glibcClosure(root, request);
+  try {
+    return await (found.elf.loader?.kind === "musl" ? muslClosure : glibcClosure)(root, request);
+  } catch (error) {
+    if (!(error instanceof ElfError)) throw error;
+    return failed(error.code, error.message, "Link the program with fewer libraries, or statically.");
+  }
 }
 
 async function interpreterOf(

@@ -4,12 +4,10 @@ import { DynamicFlag } from "./dynamic.ts";
 import type { ElfFacts } from "./elf.ts";
 import { cacheFlags, parseLdSoCache, type CacheEntry } from "./ld-so-cache.ts";
 import { libraryInvalid, libraryMissing, versionProblems } from "./library-problems.ts";
-import { absolute, directoryOf, type LibraryRoot, type RootFile } from "./library-root.ts";
+import { absolute, directoryOf, probeCounter, type LibraryRoot, type RootFile } from "./library-root.ts";
 import { architectureOf } from "./machine.ts";
 import { expandTokens } from "./tokens.ts";
 
-// No program has as many; a hostile one would have them load for ever.
-const objectLimit = 2048;
 const cacheLimit = 16 << 20;
 
 /** An object in the loader's list, with all names that it answers to. */
@@ -32,6 +30,7 @@ export async function glibcClosure(root: LibraryRoot, request: ClosureRequest): 
   const { workingDirectory = "/", libraryPath = "", preload = "", hwcaps = [] } = options;
   const directories = defaultDirectories(interpreter.elf);
   const cache = await readCache(root, program.elf);
+  const probe = probeCounter();
   const problems: Diagnostic[] = [];
 
   const main: Loaded = {
@@ -67,6 +66,7 @@ export async function glibcClosure(root: LibraryRoot, request: ClosureRequest): 
     text === "" ? [] : text.split(separator).map((part) => expandTokens(part, tokensOf(object)));
 
   const verify = async (path: string): Promise<Found | undefined> => {
+    probe();
     const file = root.resolve(absolute(path, workingDirectory));
     if (file === undefined) return undefined;
     if (file.kind !== "file") return { kind: "fatal", path, reason: "is no file" };
@@ -122,6 +122,7 @@ export async function glibcClosure(root: LibraryRoot, request: ClosureRequest): 
   };
 
   const load = async (written: string, needing: Loaded): Promise<void> => {
+    probe();
     const name = written.includes("$") ? expandTokens(written, tokensOf(needing)) : written;
     const before = named(name);
     if (before !== undefined) {
@@ -174,7 +175,7 @@ export async function glibcClosure(root: LibraryRoot, request: ClosureRequest): 
       if (n >= count) problems[n] = { ...problem, severity: "warning" };
     }
   }
-  for (let n = 0; n < objects.length && n < objectLimit; n++) {
+  for (let n = 0; n < objects.length; n++) {
     const object = objects[n];
     if (object === undefined || object === loader) continue;
     for (const name of object.elf.needed) await load(name, object);
@@ -203,22 +204,28 @@ function sameFloat(a: ElfFacts, b: ElfFacts): boolean {
   return x === 0 || y === 0 || x === y;
 }
 
-async function readCache(root: LibraryRoot, program: ElfFacts): Promise<readonly CacheEntry[]> {
+/** By name, in the cache's order. */
+type Cache = ReadonlyMap<string, readonly CacheEntry[]>;
+
+async function readCache(root: LibraryRoot, program: ElfFacts): Promise<Cache> {
   const file = root.resolve("/etc/ld.so.cache");
-  if (file === undefined || file.kind !== "file") return [];
+  if (file === undefined || file.kind !== "file") return new Map();
   const bytes = await root.read(file, cacheLimit);
   const entries = bytes === undefined ? undefined : parseLdSoCache(bytes, program.endian);
   const softFloat = (program.flags & 0x600) === 0x200;
   const flags = cacheFlags(architectureOf(program) ?? "", { softFloat });
-  return (entries ?? []).filter((entry) => flags.includes(entry.flags));
+  const byName = new Map<string, CacheEntry[]>();
+  for (const entry of entries ?? []) {
+    if (!flags.includes(entry.flags)) continue;
+    const same = byName.get(entry.name);
+    if (same === undefined) byName.set(entry.name, [entry]);
+    else same.push(entry);
+  }
+  return byName;
 }
 
-function cachedPath(
-  cache: readonly CacheEntry[],
-  name: string,
-  hwcaps: readonly string[],
-): string | undefined {
-  const entries = cache.filter((entry) => entry.name === name);
+function cachedPath(cache: Cache, name: string, hwcaps: readonly string[]): string | undefined {
+  const entries = cache.get(name) ?? [];
   const best = hwcaps
     .map((level) => entries.find(({ hwcap }) => hwcap === level))
     .find((entry) => entry !== undefined);

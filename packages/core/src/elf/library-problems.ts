@@ -26,15 +26,28 @@ export function versionProblems(
   objects: readonly LoadedObject[],
   named: (name: string) => LoadedObject | undefined,
 ): readonly Diagnostic[] {
+  const known = new Map<LoadedObject, DefinedVersions>();
+  const definedBy = (provider: LoadedObject): DefinedVersions => {
+    const before = known.get(provider);
+    if (before !== undefined) return before;
+    const made = definedVersions(provider.elf.versionDefinitions);
+    known.set(provider, made);
+    return made;
+  };
   return objects.flatMap((object) =>
     object.elf.versionNeeds.flatMap(({ library, versions }) => {
       const provider = named(library);
       if (provider === undefined) return [];
-      const defined = provider.elf.versionDefinitions;
-      if (defined.length === 0) return [unversioned(object, provider)];
+      const defined = definedBy(provider);
+      if (defined.names.size === 0) return [unversioned(object, provider)];
       return versions
-        .filter(({ name }) => !defined.includes(name))
-        .map(({ name, weak }) => versionMissing(name, weak, object, provider));
+        .filter(({ name }) => !defined.names.has(name))
+        .map(({ name, weak }) => ({
+          code: "LIBRARY_VERSION_MISSING",
+          severity: weak ? ("warning" as const) : ("error" as const),
+          message: `${object.path} needs ${name} of ${provider.path}, which has ${newest(name, defined)}.`,
+          hint: "Build the program on a system as old as the base, use a newer base, or link statically.",
+        }));
     }),
   );
 }
@@ -48,26 +61,30 @@ function unversioned(object: LoadedObject, provider: LoadedObject): Diagnostic {
   };
 }
 
-function versionMissing(
-  version: string,
-  weak: boolean,
-  object: LoadedObject,
-  provider: LoadedObject,
-): Diagnostic {
-  return {
-    code: "LIBRARY_VERSION_MISSING",
-    severity: weak ? "warning" : "error",
-    message: `${object.path} needs ${version} of ${provider.path}, which has ${newest(version, provider)}.`,
-    hint: "Build the program on a system as old as the base, use a newer base, or link statically.",
-  };
+interface DefinedVersions {
+  readonly names: ReadonlySet<string>;
+  /** Of each family, the highest: `GLIBC_2.36` of `GLIBC_`. */
+  readonly highest: ReadonlyMap<string, string>;
 }
 
-/** The highest version of the same family: `GLIBC_2.36` for `GLIBC_2.38`. */
-function newest(version: string, { elf }: LoadedObject): string {
-  const family = version.slice(0, version.lastIndexOf("_") + 1);
-  const highest = elf.versionDefinitions
-    .filter((name) => name.startsWith(family) && /^\d/.test(name.slice(family.length)))
-    .toSorted((a, b) => a.localeCompare(b, "en", { numeric: true }))
-    .at(-1);
-  return highest === undefined ? `no ${family}…` : `${highest} at most`;
+function definedVersions(names: readonly string[]): DefinedVersions {
+  const highest = new Map<string, string>();
+  const order = new Intl.Collator("en", { numeric: true });
+  for (const name of names) {
+    const family = familyOf(name);
+    if (!/^\d/.test(name.slice(family.length))) continue;
+    const before = highest.get(family);
+    if (before === undefined || order.compare(name, before) > 0) highest.set(family, name);
+  }
+  return { names: new Set(names), highest };
+}
+
+function familyOf(version: string): string {
+  return version.slice(0, version.lastIndexOf("_") + 1);
+}
+
+function newest(version: string, { highest }: DefinedVersions): string {
+  const family = familyOf(version);
+  const found = highest.get(family);
+  return found === undefined ? `no ${family}…` : `${found} at most`;
 }

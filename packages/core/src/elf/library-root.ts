@@ -1,3 +1,4 @@
+import { ElfError } from "./elf-error.ts";
 import type { ElfFacts } from "./elf.ts";
 
 /** The file system that a loader looks at: an image's merged layers, or a directory. */
@@ -29,4 +30,18 @@ export function directoryOf(path: string): string {
 export function absolute(path: string, workingDirectory: string): string {
   if (path.startsWith("/")) return path;
   return `${workingDirectory.replace(/\/$/, "")}/${path}`;
+}
+
+// The largest programs have some hundred libraries and look in ten places for each; damaged ones could look for ever.
+const probeLimit = 100_000;
+
+/** To be called for each library that is asked for, and each place that is looked at. @throws {ElfError} `ELF_TOO_LARGE` */
+export function probeCounter(): () => void {
+  let probes = 0;
+  return () => {
+    probes++;
+    if (probes > probeLimit) {
+      throw new ElfError("ELF_TOO_LARGE", `The program's libraries take more than ${probeLimit} look-ups.`);
+    }
+  };
 }

@@ -1,7 +1,7 @@
 import type { Diagnostic } from "@undocked/registry";
 import type { Closure, ClosureRequest, FoundBy, LoadedObject } from "./loaded-object.ts";
 import { libraryInvalid, libraryMissing } from "./library-problems.ts";
-import { absolute, directoryOf, type LibraryRoot, type RootFile } from "./library-root.ts";
+import { absolute, directoryOf, probeCounter, type LibraryRoot, type RootFile } from "./library-root.ts";
 
 interface Loaded extends LoadedObject {
   /** The name by which later needs find it; only of what was searched for. */
@@ -10,7 +10,6 @@ interface Loaded extends LoadedObject {
   readonly origin: string;
 }
 
-const objectLimit = 2048;
 const pathFileLimit = 1 << 16;
 // What is musl's libc under any of these names (ldso/dynlink.c, load_library).
 const reserved = /^lib(?:c|pthread|rt|m|dl|util|xnet)\./;
@@ -44,7 +43,11 @@ export async function muslClosure(root: LibraryRoot, request: ClosureRequest): P
   const objects: Loaded[] = [main];
   const systemPath = await readSystemPath(root, interpreter);
 
-  const open = (path: string): RootFile | undefined => root.resolve(absolute(path, workingDirectory));
+  const probe = probeCounter();
+  const open = (path: string): RootFile | undefined => {
+    probe();
+    return root.resolve(absolute(path, workingDirectory));
+  };
   const inPath = (name: string, path: string): readonly [string, RootFile] | undefined => {
     for (const directory of path.split(/[:\n]/).filter((part) => part !== "")) {
       const candidate = `${directory.replace(/\/$/, "")}/${name}`;
@@ -68,6 +71,7 @@ export async function muslClosure(root: LibraryRoot, request: ClosureRequest): P
   };
 
   const load = async (name: string, needing: Loaded): Promise<void> => {
+    probe();
     if (reserved.test(name) || name === interpreter.path || name === self.shortName) {
       if (!objects.includes(self)) objects.push(self);
       return;
@@ -113,7 +117,7 @@ export async function muslClosure(root: LibraryRoot, request: ClosureRequest): P
   };
 
   for (const name of preload.split(/[ :]/).filter((part) => part !== "")) await load(name, main);
-  for (let n = 0; n < objects.length && n < objectLimit; n++) {
+  for (let n = 0; n < objects.length; n++) {
     const object = objects[n];
     if (object === undefined || object === self) continue;
     for (const name of object.elf.needed) await load(name, object);
