@@ -16,19 +16,17 @@ export function planCopy(instruction: CopyInstruction | AddInstruction, task: Ta
   const parents = instruction.kind === "copy" && instruction.parents;
   const words = instruction.sources.map((source) => task.word(source));
   const destination = task.text(instruction.destination);
-  const chown = optional(instruction.chown, task);
-  const chmod = optional(instruction.chmod, task);
+  const chown = option(instruction.chown, task, (text) => checkOwner(text, link));
+  const chmod = option(instruction.chmod, task, parseChmod);
   const heredocs = instruction.heredocs.map(({ name, content, expand }): HeredocFile => {
     // A heredoc's escape is the shell's, whatever the directive says.
     const body = expand ? task.word(content, { quotes: "literal", escape: "\\" }).text : content;
     return { name, content: body };
   });
-  const checksum = instruction.kind === "add" ? optional(instruction.checksum, task) : undefined;
+  const checksum = instruction.kind === "add" ? option(instruction.checksum, task) : undefined;
   const written = words.map(({ text }) => text);
   const settled = words.filter(({ provisional }) => !provisional).map(({ text }) => text);
   checkSources(instruction.kind, settled, parents);
-  if (chown !== undefined && !task.provisional) checkOwner(chown, link);
-  if (chmod !== undefined && !task.provisional) parseChmod(chmod);
   ignoreMatcher(exclude);
   const isRelative = !destination.startsWith("/");
   if (isRelative && stage.workdirProvisional) task.markProvisional();
@@ -72,9 +70,17 @@ export function planCopy(instruction: CopyInstruction | AddInstruction, task: Ta
   });
 }
 
-/** Expanded; what expands to nothing was not given. */
-function optional(text: string | undefined, task: TaskPlanner): string | undefined {
-  return text === undefined ? undefined : task.text(text) || undefined;
+/** Expanded, and checked unless a base could still change it; what expands to nothing was not given. */
+function option(
+  text: string | undefined,
+  task: TaskPlanner,
+  check: (text: string) => unknown = () => undefined,
+): string | undefined {
+  if (text === undefined) return undefined;
+  const word = task.word(text);
+  if (word.text === "") return undefined;
+  if (!word.provisional) check(word.text);
+  return word.text;
 }
 
 function checkSources(kind: "add" | "copy", sources: readonly string[], parents: boolean): void {

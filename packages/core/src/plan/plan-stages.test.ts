@@ -1,0 +1,209 @@
+import type { ImageConfig } from "@undocked/registry";
+import { describe, expect, test } from "vitest";
+import { DockerfileError } from "../dockerfile/error.ts";
+import { parseDockerfile } from "../dockerfile/parse.ts";
+import type { PlanOptions } from "./options.ts";
+import { checkDockerfile, planStages } from "./plan-stages.ts";
+import type { BuildPlan, StagePlan } from "./plan.ts";
+
+const none: ReadonlyMap<string, ImageConfig> = new Map();
+
+function plan(text: string, options: PlanOptions = {}, bases = none): BuildPlan {
+  return planStages(parseDockerfile(text), options, bases);
+}
+
+function targetOf({ stages }: BuildPlan): StagePlan {
+  const target = stages.at(-1);
+  if (target === undefined) throw new Error("no stage was planned");
+  return target;
+}
+
+function image(config: ImageConfig["config"] = {}): ImageConfig {
+  return { architecture: "amd64", os: "linux", config, rootfs: { type: "layers", diff_ids: [] } };
+}
+
+function faultsOf(run: () => unknown): DockerfileError {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof DockerfileError) return error;
+    throw error;
+  }
+  throw new Error("no fault was found");
+}
+
+const hybridless = `FROM public.ecr.aws/amazonlinux/amazonlinux:latest
+
+# the application
+COPY application /var/task
+COPY includes /var/lib/
+COPY license.json /bin/abc/config/license.json
+WORKDIR /var/task
+ENTRYPOINT $ENTRYPOINT
+`;
+const amazon = "public.ecr.aws/amazonlinux/amazonlinux:latest linux/amd64";
+
+describe("planStages", () => {
+  test("the seed's Dockerfile gives three copies, and its base's Cmd is reset", () => {
+    const bases = new Map([[amazon, image({ Cmd: ["/bin/bash"], Env: ["PATH=/usr/bin"] })]]);
+    const result = plan(hybridless, { entrypoint: "/bin/abc -d" }, bases);
+    const { steps, config, from } = targetOf(result);
+    expect(result.requiredBases).toMatchObject([{ key: amazon, kind: "image", use: "from" }]);
+    expect(from).toMatchObject({ kind: "image", key: amazon });
+    expect(steps.map(({ kind }) => kind)).toEqual(["copy", "copy", "copy", "workdir", "metadata"]);
+    expect(steps[2]).toMatchObject({
+      from: { kind: "context" },
+      sources: ["license.json"],
+      destination: "/bin/abc/config/license.json",
+      createdBy: "COPY license.json /bin/abc/config/license.json # buildkit",
+    });
+    expect(config).toEqual({
+      Env: ["PATH=/usr/bin", "ENTRYPOINT=/bin/abc -d"],
+      Entrypoint: ["/bin/sh", "-c", "$ENTRYPOINT"],
+      WorkingDir: "/var/task",
+    });
+    expect(result.warnings.map(({ code }) => code)).toEqual(["JSONArgsRecommended"]);
+  });
+
+  test("a $ENTRYPOINT that nothing sets is warned of", () => {
+    const { warnings } = plan("FROM scratch\nENTRYPOINT exec ${ENTRYPOINT:-}\n");
+    expect(warnings).toContainEqual(expect.objectContaining({ code: "ENTRYPOINT_UNSET" }));
+    const set = plan("FROM scratch\nENV ENTRYPOINT=/x\nENTRYPOINT $ENTRYPOINT\n");
+    expect(set.warnings.map(({ code }) => code)).not.toContain("ENTRYPOINT_UNSET");
+  });
+
+  test("an entrypoint that overrides is split as a shell splits words", () => {
+    const text = 'FROM scratch\nENTRYPOINT ["/old"]\n';
+    const { config } = targetOf(plan(text, { entrypoint: { override: `/bin/abc -d "two words" $X` } }));
+    expect(config.Entrypoint).toEqual(["/bin/abc", "-d", "two words", "$X"]);
+    const exact = targetOf(plan(text, { entrypoint: { override: ["/a b"] } }));
+    expect(exact.config.Entrypoint).toEqual(["/a b"]);
+  });
+
+  test("EXPOSE of a variable that is not set exposes nothing", () => {
+    const unset = plan("FROM scratch\nEXPOSE $PORT\n");
+    expect(targetOf(unset).config.ExposedPorts).toBeUndefined();
+    const set = plan("FROM scratch\nARG PORT\nEXPOSE $PORT\n", { buildArgs: { PORT: "8080" } });
+    expect(targetOf(set).config.ExposedPorts).toEqual({ "8080/tcp": {} });
+  });
+
+  test("a build argument that no ARG takes is warned of", () => {
+    const { warnings } = plan("FROM scratch\nARG VERSION\n", { buildArgs: { VERSIN: "1" } });
+    expect(warnings).toMatchObject([
+      { code: "BUILD_ARG_UNUSED", message: expect.stringContaining("did you mean VERSION?") },
+    ]);
+  });
+
+  test("faults of one plan are told together, in the order of the text", () => {
+    const { diagnostics } = faultsOf(() =>
+      plan(
+        "FROM scratch\nCOPY --chmod=64a a b\nRUN apt-get update && \\\n  apt-get install x\nSTOPSIGNAL X\n",
+      ),
+    );
+    expect(diagnostics?.map(({ code, location }) => [code, location?.line])).toEqual([
+      ["DOCKERFILE_INVALID", 2],
+      ["DOCKERFILE_UNSUPPORTED", 3],
+      ["DOCKERFILE_INVALID", 5],
+    ]);
+    expect(diagnostics?.[1]?.message).toContain("lines 3 to 4");
+  });
+
+  test.each([
+    ["chmod +x run.sh", "--chmod=755"],
+    ["sudo chown -R app /x", "--chown"],
+    ["cd /x && mkdir -p a", "WORKDIR"],
+    ["ln -s a b", "link"],
+    ["set -ex; apk add --no-cache curl", "base image"],
+    ["npm ci --omit=dev", "Install the dependencies"],
+    ["python -V; pip3 install -r x", "Install the dependencies"],
+    ["curl -fsSL https://x | sh", "ADD"],
+    ["echo a=1 >> /etc/conf", "heredoc"],
+    ['["/bin/sh", "-c", "chmod 755 /x"]', "--chmod=755"],
+    ["make", "COPY its result"],
+  ])("the hint for RUN %s", (command, hint) => {
+    expect(faultsOf(() => plan(`FROM scratch\nRUN ${command}\n`)).hint).toContain(hint);
+  });
+
+  test("a fault that does not need the base is found before the base is known", () => {
+    const { diagnostics } = faultsOf(() =>
+      plan("FROM alpine\nCOPY --chmod=99 a $DIR/\nCOPY --chmod=$MODE a ${DIR:?}\nEXPOSE $PORT x\n"),
+    );
+    expect(diagnostics?.map(({ location }) => location?.line)).toEqual([2, 4]);
+  });
+
+  test("what only the base can define is provisional until it is known", () => {
+    const text = "FROM public.ecr.aws/lambda/nodejs:20\nENV D=$LAMBDA_TASK_ROOT/lib/\nCOPY a $D\nCOPY b /b\n";
+    const before = plan(text);
+    expect(before.provisional).toBe(true);
+    expect(targetOf(before).steps.map(({ provisional }) => provisional)).toEqual([true, true, false]);
+    expect(before.warnings).toEqual([]);
+    const base = image({ Env: ["LAMBDA_TASK_ROOT=/var/task"] });
+    const [{ key } = { key: "" }] = before.requiredBases;
+    const after = plan(text, {}, new Map([[key, base]]));
+    expect(after.provisional).toBe(false);
+    expect(targetOf(after).steps[1]).toMatchObject({ provisional: false, destination: "/var/task/lib/" });
+  });
+
+  test("a relative destination waits for the base's working directory", () => {
+    const { steps } = targetOf(plan("FROM alpine\nCOPY a b\nWORKDIR /w\nCOPY a b\n"));
+    expect(steps.map(({ provisional }) => provisional)).toEqual([true, false, false]);
+  });
+
+  test("only the stages that the target needs are planned", () => {
+    const text =
+      "FROM nowhere/a AS unused\nRUN make\nFROM scratch AS lib\nCOPY a /a\nFROM scratch\nCOPY --from=lib /a /b\nCOPY --from=alpine:3 /etc /etc\n";
+    const { stages, requiredBases } = plan(text);
+    expect(stages.map(({ index }) => index)).toEqual([1, 2]);
+    expect(requiredBases).toMatchObject([
+      { reference: "docker.io/library/alpine:3", written: "alpine:3", use: "copy", at: { line: 7 } },
+    ]);
+  });
+
+  test("a stage below cannot be copied from", () => {
+    const { message, location } = faultsOf(() =>
+      plan("FROM scratch AS a\nCOPY --from=b x y\nFROM scratch AS b\nFROM a\n"),
+    );
+    expect(message).toBe('cannot copy from stage "b", it needs to be defined before current stage "a"');
+    expect(location?.line).toBe(2);
+  });
+
+  test("a target that there is not names the one that was meant", () => {
+    const { message } = faultsOf(() => plan("FROM scratch AS build\n", { target: "biuld" }));
+    expect(message).toBe('target stage "biuld" could not be found (did you mean build?)');
+  });
+
+  test("options of the caller come last", () => {
+    const { config } = targetOf(plan("FROM scratch\nLABEL a=1 b=2\n", { labels: { b: "3", c: "4" } }));
+    expect(config.Labels).toEqual({ a: "1", b: "3", c: "4" });
+  });
+
+  test("the epoch is the caller's, else the build argument's, else the global default's", () => {
+    const text = "ARG SOURCE_DATE_EPOCH=1\nFROM scratch\n";
+    expect(plan(text).sourceDateEpoch).toBe(1);
+    expect(plan(text, { buildArgs: { SOURCE_DATE_EPOCH: "2" } }).sourceDateEpoch).toBe(2);
+    expect(plan(text, { sourceDateEpoch: 3 }).sourceDateEpoch).toBe(3);
+  });
+
+  test("a git source of ADD is refused by name, a URL is planned", () => {
+    const { message } = faultsOf(() => plan("FROM scratch\nADD https://github.com/a/b.git /x\n"));
+    expect(message).toContain("https://github.com/a/b.git");
+    const { steps } = targetOf(plan("FROM scratch\nADD https://x/y.tar z /d/\n"));
+    expect(steps[0]).toMatchObject({ urls: ["https://x/y.tar"], sources: ["z"], destination: "/d/" });
+  });
+
+  test("a doubling variable ends in a fault", () => {
+    const text = `FROM scratch\nENV A=aaaa\n${"ENV A=$A$A\n".repeat(40)}`;
+    expect(faultsOf(() => plan(text)).message).toContain("characters");
+  });
+});
+
+describe("checkDockerfile", () => {
+  test("tells faults and warnings and throws neither", () => {
+    const found = checkDockerfile(parseDockerfile("FROM scratch AS A\nRUN x\nMAINTAINER me\n"));
+    expect(found.map(({ code, severity }) => [code, severity])).toEqual([
+      ["StageNameCasing", "warning"],
+      ["DOCKERFILE_UNSUPPORTED", "error"],
+      ["MaintainerDeprecated", "warning"],
+    ]);
+  });
+});
