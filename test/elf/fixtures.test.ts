@@ -25,15 +25,15 @@ const fixtures = parseFixtures(readFileSync(new URL("elf-fixtures-expected.tsv",
 // Refused though an amd64 kernel starts them: a 386 program does not belong into an image for amd64.
 const refusedByPolicy = new Set(["i386-static", "go-386", "lld-i686-linux-gnu", "lldpie-i686-linux-gnu"]);
 
+afterAll(() => {
+  if (kept === undefined) rmSync(directory, { recursive: true, force: true });
+});
+
 describe.skipIf(lacks("gcc"))("files that compilers made", () => {
   beforeAll(() => {
     if (existsSync(join(directory, "expected.tsv"))) return;
     execFileSync("bash", [new URL("make-elf-fixtures.sh", corpus).pathname, directory], { stdio: "ignore" });
   }, 600_000);
-
-  afterAll(() => {
-    if (kept === undefined) rmSync(directory, { recursive: true, force: true });
-  });
 
   test.for(fixtures)("$name is $verdict", async ({ name, verdict }, { skip }) => {
     const report = await inspect(name, skip);
