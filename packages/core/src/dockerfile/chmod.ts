@@ -28,6 +28,7 @@ export function parseChmod(text: string): ModeChange {
       throw new WordError(
         `invalid chmod parameter: '${text}': invalid syntax`,
         "Write an octal mode such as 0755, or a symbolic one such as u=rwX,go=rX.",
+        text,
       );
     }
     const [, who = "", tail = ""] = match;
@@ -50,6 +51,8 @@ function octal(text: string): ModeChange {
   if (value < 0 || value > 0o7777) {
     throw new WordError(
       `invalid chmod parameter: '${text}'. it should be octal string and between 0 and 07777`,
+      "Write an octal mode such as 0755, or a symbolic one such as u=rwX,go=rX.",
+      text,
     );
   }
   return () => value;

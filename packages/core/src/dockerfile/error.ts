@@ -21,9 +21,20 @@ export interface Fault extends Diagnostic {
 
 /** A fault of one word: without a place, which whoever knows it adds. */
 export class WordError extends DockerfileError {
-  constructor(message: string, hint?: string) {
+  /** The text to underline, if it stands in the line as it is. */
+  readonly part: string | undefined;
+
+  constructor(message: string, hint?: string, part?: string) {
     super("DOCKERFILE_INVALID", message, hint === undefined ? {} : { hint });
+    this.part = part;
   }
+}
+
+/** The same line with only `part` underlined, where the line has it. */
+export function narrow(location: Location, part: string | undefined): Location {
+  const at = part === undefined || part === "" ? -1 : (location.text?.indexOf(part) ?? -1);
+  if (at < 0 || part === undefined || part.includes("\n")) return location;
+  return { ...location, column: at + 1, length: part.length };
 }
 
 /** Throws all faults in one error, or does nothing when there are none. */

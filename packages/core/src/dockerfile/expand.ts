@@ -62,7 +62,7 @@ export function expand(word: string, lookup: Lookup, options: ExpandOptions = {}
     };
   } catch (error) {
     if (!(error instanceof WordError)) throw error;
-    throw new WordError(`failed to process ${JSON.stringify(word)}: ${error.message}`);
+    throw new WordError(`failed to process ${JSON.stringify(word)}: ${error.message}`, error.hint, word);
   }
 }
 

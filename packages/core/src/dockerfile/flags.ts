@@ -57,11 +57,14 @@ export function readFlags(flags: readonly string[], known: Readonly<Record<strin
     const [, name = "", equals, value = ""] = /^--([^=]*)(=)?(.*)$/s.exec(flag) ?? [];
     const kind = Object.hasOwn(known, name) ? known[name] : undefined;
     if (kind === undefined) {
-      throw new WordError(`unknown flag: --${name}${didYouMean(suggest(name, Object.keys(known)))}`);
+      const meant = didYouMean(suggest(name, Object.keys(known)));
+      throw new WordError(`unknown flag: --${name}${meant}`, undefined, flag);
     }
     const given = values.get(name) ?? [];
-    if (given.length > 0 && kind !== "texts") throw new WordError(`duplicate flag specified: --${name}`);
-    if (equals === undefined && kind !== "switch") throw new WordError(`missing a value on flag: --${name}`);
+    if (given.length > 0 && kind !== "texts")
+      throw new WordError(`duplicate flag specified: --${name}`, undefined, flag);
+    if (equals === undefined && kind !== "switch")
+      throw new WordError(`missing a value on flag: --${name}`, undefined, flag);
     values.set(name, [...given, kind === "switch" ? switchValue(name, equals, value) : value]);
   }
   return {
@@ -78,7 +81,7 @@ function switchValue(name: string, equals: string | undefined, value: string): s
   if (equals === undefined) return "true";
   const lower = value.toLowerCase();
   if (lower !== "true" && lower !== "false") {
-    throw new WordError(`expecting boolean value for flag --${name}, not: ${value}`);
+    throw new WordError(`expecting boolean value for flag --${name}, not: ${value}`, undefined, `--${name}`);
   }
   return lower;
 }

@@ -1,3 +1,18 @@
+/**
+ * A Dockerfile as text: its tree with places, its words, and the small grammars in it. Nothing here reads a file or
+ * runs a command, so a linter or an editor can be built on it.
+ *
+ * ```ts
+ * try {
+ *   const { stages } = parseDockerfile(text, { file: "Dockerfile" });
+ *   for (const { from, instructions } of stages) visit(from, ...instructions); // each has its `kind` and `at`
+ * } catch (error) {
+ *   if (error instanceof DockerfileError) underline(error.diagnostics); // every fault, with line, column and length
+ * }
+ * ```
+ *
+ * @module
+ */
 export type * from "./ast.ts";
 export { parseCheckOptions, type CheckOptions } from "./check-options.ts";
 export { parseChmod, type ModeChange } from "./chmod.ts";

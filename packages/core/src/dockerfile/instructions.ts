@@ -52,7 +52,7 @@ export function readInstruction(statement: Statement): Instruction {
   const read = readers.get(statement.keyword);
   if (read === undefined) {
     const meant = didYouMean(suggest(statement.written, keywords, { case: "fold" }));
-    throw new WordError(`unknown instruction: ${statement.written}${meant}`);
+    throw new WordError(`unknown instruction: ${statement.written}${meant}`, undefined, statement.written);
   }
   return read(statement);
 }
@@ -118,6 +118,8 @@ function readFrom(statement: Statement): FromInstruction {
   if (name !== undefined && !/^[a-z][a-z0-9-_.]*$/.test(name.toLowerCase())) {
     throw new WordError(
       `invalid name for build stage: ${JSON.stringify(name)}, name can't start with a number or contain symbols`,
+      undefined,
+      name,
     );
   }
   const platform = readFlags(statement.flags, { platform: "text" }).text("platform");

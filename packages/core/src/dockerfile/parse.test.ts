@@ -28,9 +28,9 @@ describe("parseDockerfile", () => {
     expect(diagnostics?.[2]?.location).toEqual({
       file: "build/Dockerfile",
       line: 2,
-      column: 3,
+      column: 8,
       text: "  COPY --form=x a b",
-      length: 17,
+      length: 8,
     });
   });
 

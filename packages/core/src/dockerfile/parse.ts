@@ -8,7 +8,7 @@ import type {
 } from "./ast.ts";
 import { parseCheckOptions, type CheckOptions } from "./check-options.ts";
 import { findDirective } from "./directives.ts";
-import { fault, throwFaults, WordError, type Fault } from "./error.ts";
+import { fault, narrow, throwFaults, WordError, type Fault } from "./error.ts";
 import { readInstruction } from "./instructions.ts";
 import { locationOf, readLines, type SourceLines } from "./lines.ts";
 import { readStatements } from "./statements.ts";
@@ -63,7 +63,7 @@ function checkOptions(source: SourceLines, faults: Fault[]): CheckOptions | unde
     return { ...parseCheckOptions(directive.value), at };
   } catch (error) {
     if (!(error instanceof WordError)) throw error;
-    faults.push(fault("DOCKERFILE_SYNTAX", error.message, at, error.hint));
+    faults.push(fault("DOCKERFILE_SYNTAX", error.message, narrow(at, error.part), error.hint));
     return undefined;
   }
 }
@@ -95,7 +95,7 @@ function readStages(
       }
     } catch (error) {
       if (!(error instanceof WordError)) throw error;
-      faults.push(fault("DOCKERFILE_SYNTAX", error.message, statement.at, error.hint));
+      faults.push(fault("DOCKERFILE_SYNTAX", error.message, narrow(statement.at, error.part), error.hint));
     }
   }
   return { globalArgs, stages };
@@ -131,7 +131,7 @@ export function parseTrigger(expression: string): StageInstruction {
       faults.push(fault("DOCKERFILE_SYNTAX", "FROM isn't allowed as an ONBUILD trigger", statement.at));
     } catch (error) {
       if (!(error instanceof WordError)) throw error;
-      faults.push(fault("DOCKERFILE_SYNTAX", error.message, statement.at, error.hint));
+      faults.push(fault("DOCKERFILE_SYNTAX", error.message, narrow(statement.at, error.part), error.hint));
     }
   }
   throwFaults(faults);

@@ -3,7 +3,7 @@ import { forms } from "./arguments.ts";
 import type { Escape, Heredoc, Statement } from "./ast.ts";
 import { splitOnce, trimBlanks, trimStartBlanks } from "./blank.ts";
 import { Directives } from "./directives.ts";
-import { fault, WordError, type Fault } from "./error.ts";
+import { fault, narrow, WordError, type Fault } from "./error.ts";
 import { splitFlags } from "./flags.ts";
 import { heredocStarts, type HeredocStart } from "./heredoc.ts";
 import { isTooLong, lineSizeLimit, locationOf, trimLineEnd, type SourceLines } from "./lines.ts";
@@ -154,7 +154,8 @@ class Reader implements Statements {
 
   #catch(error: unknown, line: number): void {
     if (!(error instanceof WordError)) throw error;
-    this.#fault(error.message, line, error.hint);
+    const place = narrow(locationOf(this.#source, line), error.part);
+    this.faults.push(fault("DOCKERFILE_SYNTAX", error.message, place, error.hint));
   }
 
   #fault(message: string, line: number, hint?: string): void {

@@ -1,7 +1,7 @@
 import type { Diagnostic, Location } from "@undocked/registry";
 import type { Dockerfile, Statement } from "../dockerfile/ast.ts";
 import { parseCheckOptions, type CheckOptions } from "../dockerfile/check-options.ts";
-import { fault, WordError, type DockerfileErrorCode, type Fault } from "../dockerfile/error.ts";
+import { fault, narrow, WordError, type DockerfileErrorCode, type Fault } from "../dockerfile/error.ts";
 import type { CheckName } from "./check-names.ts";
 
 /** Rules that warn only where `# check=experimental=` names them. */
@@ -58,7 +58,8 @@ export class Reporter {
       return run();
     } catch (error) {
       if (!(error instanceof WordError)) throw error;
-      this.fault("DOCKERFILE_INVALID", error.message, location, error.hint);
+      const place = location === undefined ? undefined : narrow(location, error.part);
+      this.fault("DOCKERFILE_INVALID", error.message, place, error.hint);
       return undefined;
     }
   }
