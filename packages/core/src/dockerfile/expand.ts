@@ -1,7 +1,7 @@
 import type { Escape } from "./ast.ts";
-import { isBlank } from "./blank.ts";
 import { WordError } from "./error.ts";
 import { cutPrefix, cutSuffix, replacePattern } from "./shell-pattern.ts";
+import { WordList } from "./word-list.ts";
 
 /** Gives a variable's value, or undefined when it is not set. */
 export type Lookup = (name: string) => string | undefined;
@@ -53,7 +53,7 @@ export function expand(word: string, lookup: Lookup, options: ExpandOptions = {}
       text,
       // Most words are used as one, so the list is made for who asks.
       get words() {
-        const words = new Words();
+        const words = new WordList();
         new Lexer(word, lookup, all).read(undefined, escapes === "raw", words);
         return words.finish();
       },
@@ -79,42 +79,9 @@ class PlainExpansion implements Expansion {
   }
 
   get words(): readonly string[] {
-    const words = new Words();
+    const words = new WordList();
     words.addExpanded(this.text);
     return words.finish();
-  }
-}
-
-/** Collects words: an empty one counts only if it was quoted. */
-class Words {
-  readonly #words: string[] = [];
-  #word: string | undefined;
-  #announcing = false;
-
-  /** Text in which blanks separate words. */
-  addExpanded(text: string): void {
-    for (const character of text) {
-      const blank = isBlank(character);
-      // In `<< EOF` the blank is part of what announces a heredoc.
-      this.#announcing = blank && (this.#announcing || /<<-?$/.test(this.#word?.slice(-3) ?? ""));
-      if (blank && !this.#announcing) this.#end();
-      else this.#word = (this.#word ?? "") + character;
-    }
-  }
-
-  /** Text in which they do not. */
-  addProtected(text: string): void {
-    if (text !== "" || this.#word !== undefined) this.#word = (this.#word ?? "") + text;
-  }
-
-  finish(): readonly string[] {
-    this.#end();
-    return this.#words;
-  }
-
-  #end(): void {
-    if (this.#word !== undefined) this.#words.push(this.#word);
-    this.#word = undefined;
   }
 }
 
@@ -135,7 +102,7 @@ class Lexer {
   }
 
   /** Reads up to and over `stop`, or to the end. */
-  read(stop: string | undefined, rawEscapes: boolean, words?: Words): string {
+  read(stop: string | undefined, rawEscapes: boolean, words?: WordList): string {
     const { escape, quotes } = this.#options;
     let text = "";
     for (;;) {

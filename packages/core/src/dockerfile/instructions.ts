@@ -4,16 +4,15 @@ import type {
   CommandLine,
   CopyInstruction,
   FromInstruction,
-  HealthcheckInstruction,
   Heredoc,
   Instruction,
   KeyValue,
   Statement,
 } from "./ast.ts";
-import { parseDuration } from "./duration.ts";
 import { WordError } from "./error.ts";
 import { readFlags, type FlagKind } from "./flags.ts";
 import { chompHeredoc, parseHeredocWord } from "./heredoc.ts";
+import { readHealthcheck } from "./healthcheck.ts";
 import { didYouMean, suggest } from "./suggest.ts";
 
 /** A statement whose keyword and arguments have been understood. */
@@ -28,7 +27,7 @@ const readers: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ["ENV", (s) => ({ ...base("env", s), pairs: readPairs(s) })],
   ["EXPOSE", (s) => ({ ...base("expose", s), ports: [...noFlags(atLeastOne(s)).args].sort() })],
   ["FROM", readFrom],
-  ["HEALTHCHECK", readHealthcheck],
+  ["HEALTHCHECK", (s) => ({ ...base("healthcheck", s), ...readHealthcheck(atLeastOne(s)) })],
   ["LABEL", (s) => ({ ...base("label", s), pairs: readPairs(s) })],
   ["MAINTAINER", (s) => ({ ...base("maintainer", s), maintainer: exactlyOne(s, "check-flags") })],
   ["ONBUILD", readOnbuild],
@@ -252,59 +251,4 @@ function readOnbuild(statement: Statement): Instruction {
   }
   const bodies = heredocs.map(({ content, name }) => `\n${content}${name}`);
   return { ...base("onbuild", statement), expression: [statement.rest, ...bodies].join("") };
-}
-
-const HEALTHCHECK_FLAGS: Readonly<Record<string, FlagKind>> = {
-  interval: "text",
-  timeout: "text",
-  "start-period": "text",
-  "start-interval": "text",
-  retries: "text",
-};
-const SHORTEST_INTERVAL = 1e6;
-
-function readHealthcheck(statement: Statement): HealthcheckInstruction {
-  const [word = "", ...args] = atLeastOne(statement).args;
-  const type = word.toUpperCase();
-  const instruction = base("healthcheck", statement);
-  const none = { interval: 0, timeout: 0, startPeriod: 0, startInterval: 0, retries: 0 };
-  if (type === "NONE") {
-    if (args.length > 0) throw new WordError("HEALTHCHECK NONE takes no arguments");
-    return { ...instruction, test: ["NONE"], ...none };
-  }
-  const flags = readFlags(statement.flags, HEALTHCHECK_FLAGS);
-  if (type !== "CMD") {
-    throw new WordError(`Unknown type ${JSON.stringify(type)} in HEALTHCHECK (try CMD)`);
-  }
-  if (args.length === 0) throw new WordError("Missing command after HEALTHCHECK CMD");
-  const interval = (name: string) => {
-    const text = flags.text(name);
-    const duration = text === undefined ? 0 : parseDuration(text);
-    if (duration !== 0 && duration < SHORTEST_INTERVAL) {
-      throw new WordError(`Interval ${JSON.stringify(name)} cannot be less than 1ms`);
-    }
-    return duration;
-  };
-  return {
-    ...instruction,
-    test: statement.json ? ["CMD", ...args] : ["CMD-SHELL", ...args],
-    interval: interval("interval"),
-    timeout: interval("timeout"),
-    startPeriod: interval("start-period"),
-    startInterval: interval("start-interval"),
-    retries: retries(flags.text("retries")),
-  };
-}
-
-function retries(text: string | undefined): number {
-  if (text === undefined) return 0;
-  if (!/^[+-]?\d+$/.test(text)) {
-    throw new WordError(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
-  }
-  const number = Number(text);
-  if (number > 2 ** 31 - 1) {
-    throw new WordError(`strconv.ParseInt: parsing ${JSON.stringify(text)}: value out of range`);
-  }
-  if (number < 0) throw new WordError(`--retries cannot be negative (${number})`);
-  return number;
 }

@@ -2,7 +2,7 @@ import type { AddInstruction, CopyInstruction } from "../dockerfile/ast.ts";
 import { parseChmod } from "../dockerfile/chmod.ts";
 import { parseChown } from "../dockerfile/chown.ts";
 import { cleanPath, resolvePath } from "../dockerfile/clean-path.ts";
-import { WordError } from "../dockerfile/error.ts";
+import { DockerfileError, WordError } from "../dockerfile/error.ts";
 import { isHttpSource, namesGit } from "../dockerfile/git-reference.ts";
 import { ignoreMatcher } from "../dockerfile/ignore.ts";
 import { checkPattern, hasWildcard } from "../dockerfile/path-match.ts";
@@ -87,9 +87,10 @@ function checkSources(kind: "add" | "copy", sources: readonly string[], parents:
   for (const source of sources) {
     if (namesGit(source)) {
       if (kind === "copy") throw new WordError("source can't be a git ref for COPY");
-      throw new WordError(
+      throw new DockerfileError(
+        "DOCKERFILE_UNSUPPORTED",
         `ADD of a git repository is not supported: ${source}`,
-        "Clone it before the build and COPY the directory.",
+        { hint: "Clone it before the build and COPY the directory." },
       );
     }
     if (isHttpSource(source)) {

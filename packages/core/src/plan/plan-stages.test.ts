@@ -185,7 +185,8 @@ describe("planStages", () => {
   });
 
   test("a git source of ADD is refused by name, a URL is planned", () => {
-    const { message } = faultsOf(() => plan("FROM scratch\nADD https://github.com/a/b.git /x\n"));
+    const { message, code } = faultsOf(() => plan("FROM scratch\nADD https://github.com/a/b.git /x\n"));
+    expect(code).toBe("DOCKERFILE_UNSUPPORTED");
     expect(message).toContain("https://github.com/a/b.git");
     const { steps } = targetOf(plan("FROM scratch\nADD https://x/y.tar z /d/\n"));
     expect(steps[0]).toMatchObject({ urls: ["https://x/y.tar"], sources: ["z"], destination: "/d/" });

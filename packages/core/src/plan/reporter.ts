@@ -1,7 +1,14 @@
 import type { Diagnostic, Location } from "@undocked/registry";
 import type { Dockerfile, Statement } from "../dockerfile/ast.ts";
 import { parseCheckOptions, type CheckOptions } from "../dockerfile/check-options.ts";
-import { fault, narrow, WordError, type DockerfileErrorCode, type Fault } from "../dockerfile/error.ts";
+import {
+  DockerfileError,
+  fault,
+  narrow,
+  WordError,
+  type DockerfileErrorCode,
+  type Fault,
+} from "../dockerfile/error.ts";
 import type { CheckName } from "./check-names.ts";
 
 /** Rules that warn only where `# check=experimental=` names them. */
@@ -57,9 +64,10 @@ export class Reporter {
     try {
       return run();
     } catch (error) {
-      if (!(error instanceof WordError)) throw error;
-      const place = location === undefined ? undefined : narrow(location, error.part);
-      this.fault("DOCKERFILE_INVALID", error.message, place, error.hint);
+      if (!(error instanceof DockerfileError)) throw error;
+      const part = error instanceof WordError ? error.part : undefined;
+      const place = location === undefined ? undefined : narrow(location, part);
+      this.fault(error.code, error.message, place, error.hint);
       return undefined;
     }
   }

@@ -199,7 +199,7 @@ function planWorkdir({ path, statement, at }: WorkdirInstruction, task: TaskPlan
   const { stage } = task;
   const expanded = task.text(path);
   const absolute = expanded.startsWith("/");
-  if (!absolute && expanded !== "" && !stage.workdirSet && !task.provisional) {
+  if (!absolute && !stage.workdirSet && !task.provisional) {
     const message = `Relative workdir ${JSON.stringify(expanded)} can have unexpected results if the base image changes`;
     task.report.check("WorkdirRelativePath", message, at, statement);
   }
@@ -248,8 +248,9 @@ function commandWords(command: CommandLine, task: TaskPlanner): readonly string[
 }
 
 function warnOfShellForm(keyword: "CMD" | "ENTRYPOINT", command: CommandLine, task: TaskPlanner): void {
-  const { config } = task.stage;
-  if (command.form === "exec" || config.shell !== undefined) return;
+  const { config, provisional } = task.stage;
+  // An unknown base could have set a SHELL.
+  if (command.form === "exec" || config.shell !== undefined || provisional) return;
   const message = `JSON arguments recommended for ${keyword} to prevent unintended behavior related to OS signals`;
   task.report.check("JSONArgsRecommended", message, task.task.at, task.instruction.statement);
 }
