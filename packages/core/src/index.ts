@@ -3,6 +3,7 @@ export { OptionsError, type BuildOptions, type ExecutablePolicy, type Output } f
 export type { BuildEvent } from "./build/event.ts";
 export { BuildError } from "./build/faults.ts";
 export { InputError } from "./build/input.ts";
+export { versionTags } from "./build/tags.ts";
 export type { PushedImage } from "./build/deliver.ts";
 export { ContextError } from "./context/context-error.ts";
 export type { FileMapping } from "./context/mapped-tree.ts";

@@ -5,20 +5,18 @@ import {
   type Descriptor,
   type ImageConfig,
 } from "@undocked/registry";
-import { readTar } from "@undocked/registry/tar";
 import { cachedIndex } from "../cache/index-cache.ts";
-import { cleanPath } from "../context/path.ts";
 import type { Dockerfile } from "../dockerfile/ast.ts";
-import { inflated } from "../layer/inflate.ts";
-import { LayerError } from "../layer/layer-error.ts";
+import { layerFiles } from "../layer/layer-files.ts";
 import type { PlanOptions } from "../plan/options.ts";
 import { planStages } from "../plan/plan-stages.ts";
 import type { BuildPlan, RequiredBase } from "../plan/plan.ts";
 import { indexLayer } from "../rootfs/index-layer.ts";
 import type { LayerIndex } from "../rootfs/layer-index.ts";
-import { emptyRootFs, type LayerContent, type RootFs } from "../rootfs/rootfs.ts";
+import { emptyRootFs, type RootFs } from "../rootfs/rootfs.ts";
 import { openNamedContext, openRegistryImage, parseNamedContext, type BaseImage } from "./base.ts";
 import type { BuildEvent } from "./event.ts";
+import type { Scope } from "./scope.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** The images that a build rests on, each opened once. */
@@ -36,6 +34,7 @@ export interface BasePoolOptions {
   readonly project: string;
   readonly namedContexts: Readonly<Record<string, string>>;
   readonly call: CallOptions;
+  readonly hold: Scope["hold"];
   readonly emit: (event: BuildEvent) => void;
 }
 
@@ -89,6 +88,7 @@ function openBase(
  * @throws {ContentError} `DIGEST_MISMATCH` for a layer that is not the one of the configuration
  */
 async function readRootFs(image: BaseImage, options: BasePoolOptions): Promise<RootFs> {
+  const { call, hold } = options;
   const { layers } = image.manifest;
   const diffIds = image.config.rootfs.diff_ids;
   if (diffIds.length !== layers.length) {
@@ -107,7 +107,7 @@ async function readRootFs(image: BaseImage, options: BasePoolOptions): Promise<R
         `Layer ${position + 1} of ${image.name} unpacks to ${index.diffId}, but its configuration says ${String(diffIds[position])}.`,
       );
     }
-    root.applyIndex(index, layerContent(layer, image.source, options.call));
+    root.applyIndex(index, hold(layerFiles(() => image.source.fetch(layer, call))));
   }
   return root;
 }
@@ -121,23 +121,6 @@ function layerIndex(
     emit({ kind: "index", layer });
     return indexLayer(source.fetch(layer, call));
   });
-}
-
-/** Files of a base's layer; each reading goes through the layer up to the file. */
-function layerContent(layer: Descriptor, source: BlobSource, call: CallOptions): LayerContent {
-  return {
-    open: (path, size) => ({
-      size,
-      async *stream() {
-        for await (const { header, body } of readTar(inflated(source.fetch(layer, call)))) {
-          if (header.kind !== "file" || cleanPath(header.path) !== path) continue;
-          yield* body;
-          return;
-        }
-        throw new LayerError("LAYER_INVALID", `${layer.digest} has no file ${path}, which its index lists.`);
-      },
-    }),
-  };
 }
 
 /** Opens the bases that a plan asks for and plans again with their configurations, until it asks for none. */

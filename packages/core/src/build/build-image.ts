@@ -28,6 +28,7 @@ import { faults } from "./faults.ts";
 import { readInput, type BuildInput } from "./input.ts";
 import { checkLocally } from "./local-check.ts";
 import { checkOptions, requestedPlatform, type BuildOptions } from "./options.ts";
+import { scope } from "./scope.ts";
 import { applyStages, timeText, type BuiltStage } from "./stage.ts";
 import { openWorkspace, type Workspace } from "./workspace.ts";
 
@@ -115,7 +116,10 @@ async function build(options: BuildOptions, checked: Checked, workspace: Workspa
   const { input, planOptions } = checked;
   const emit = (event: BuildEvent): void => onEvent?.(event);
   const call = signal === undefined ? {} : { signal };
+  await using held = scope();
+  const { hold } = held;
   const bases = basePool({
+    hold,
     workspace,
     project: input.project,
     namedContexts: options.namedContexts ?? {},
@@ -134,6 +138,7 @@ async function build(options: BuildOptions, checked: Checked, workspace: Workspa
     timestamps,
     epoch,
     emit,
+    hold,
     ...call,
   });
   const image = assemble(stage, epoch);

@@ -1,15 +1,18 @@
 import type { IgnoreRules } from "../context/filtered-tree.ts";
 import { bytesContent } from "../context/memory-tree.ts";
-import type { SourceTree } from "../context/source-tree.ts";
+import type { FileContent, SourceTree } from "../context/source-tree.ts";
 import { parseChmod } from "../dockerfile/chmod.ts";
 import { ignoreMatcher } from "../dockerfile/ignore.ts";
 import { pathMatcher } from "../dockerfile/path-match.ts";
 import type { Entry } from "../layer/entry.ts";
+import { layerFiles } from "../layer/layer-files.ts";
 import type { AddStep, CopyStep } from "../plan/plan.ts";
 import type { PathMatch } from "../rootfs/copy-sources.ts";
-import { copy } from "../rootfs/copy.ts";
+import type { CopyStep as CopyRequest } from "../rootfs/copy-step.ts";
+import { add, copy } from "../rootfs/copy.ts";
 import { parseOwner } from "../rootfs/owner.ts";
-import type { RootFs } from "../rootfs/rootfs.ts";
+import { emptyRootFs, type RootFs } from "../rootfs/rootfs.ts";
+import type { Scope } from "./scope.ts";
 
 /**
  * Does to the files what a COPY says, without reading one.
@@ -18,7 +21,29 @@ import type { RootFs } from "../rootfs/rootfs.ts";
  * @param now - seconds since 1970, of what the step itself makes
  */
 export function copyEntries(step: CopyStep | AddStep, root: RootFs, tree: SourceTree, now: number): Entry[] {
+  return copy(root, request(step, root, tree, now));
+}
+
+/**
+ * The same for ADD, which unpacks archives; these it reads.
+ *
+ * @param hold - keeps what gives the archives' files until the layer is written
+ */
+export function addEntries(
+  step: AddStep,
+  root: RootFs,
+  tree: SourceTree,
+  now: number,
+  hold: Scope["hold"],
+): Promise<Entry[]> {
+  const archives = (archive: FileContent) => hold(layerFiles(() => archive.stream()));
+  return add(root, { ...request(step, root, tree, now), ...(step.unpack === false ? {} : { archives }) });
+}
+
+function request(step: CopyStep | AddStep, root: RootFs, tree: SourceTree, now: number): CopyRequest {
   const { chown, chmod, exclude, parents, link } = step;
+  // With --chmod BuildKit does not link, silently.
+  const replace = link && chmod === undefined;
   const paths = step.sources.map((path) => ({ kind: "path", tree, path }) as const);
   const heredocs = step.heredocs.map(({ name, content }) => {
     return {
@@ -29,18 +54,18 @@ export function copyEntries(step: CopyStep | AddStep, root: RootFs, tree: Source
       mtime: now,
     } as const;
   });
-  return copy(root, {
+  return {
     sources: [...paths, ...heredocs],
     destination: step.destination,
     match: pathMatch(),
     now,
-    ...(chown === undefined ? {} : { owner: parseOwner(chown, root) }),
+    // Names of owners are looked up where the copy is made: with --link that is an empty root.
+    ...(chown === undefined ? {} : { owner: parseOwner(chown, replace ? emptyRootFs() : root) }),
     ...(chmod === undefined ? {} : { chmod: parseChmod(chmod), ...parentMode(chmod) }),
     ...(exclude.length === 0 ? {} : { exclude: ignoreRules(exclude) }),
     ...(parents ? { parents: pathPattern } : {}),
-    // With --chmod BuildKit does not link, silently.
-    ...(link && chmod === undefined ? { destinationLinks: "replace" as const } : {}),
-  });
+    ...(replace ? { destinationLinks: "replace" as const } : {}),
+  };
 }
 
 /** Go's `path.Match`; the engine asks for one pattern many times in a row, so the last one stays compiled. */

@@ -75,11 +75,23 @@ export function located<T>(at: Location, step: () => T): T {
   try {
     return step();
   } catch (error) {
-    if (!(error instanceof UndockedError) || error.location !== undefined) throw error;
-    throw new BuildError(error.code, error.message, {
-      location: at,
-      cause: error,
-      ...(error.hint === undefined ? {} : { hint: error.hint }),
-    });
+    throw placed(at, error);
   }
+}
+
+export async function locatedAsync<T>(at: Location, step: () => Promise<T>): Promise<T> {
+  try {
+    return await step();
+  } catch (error) {
+    throw placed(at, error);
+  }
+}
+
+function placed(at: Location, error: unknown): unknown {
+  if (!(error instanceof UndockedError) || error.location !== undefined) return error;
+  return new BuildError(error.code, error.message, {
+    location: at,
+    cause: error,
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+  });
 }

@@ -30,7 +30,7 @@ export async function checkLocally(
 ): Promise<ReadonlySet<string>> {
   const checked = new Set<string>();
   for (const step of plan.stages.flatMap(({ steps }) => steps)) {
-    if (step.kind === "add") faults.add(addRefusal(step));
+    if (step.kind === "add" && step.urls.length > 0) faults.add(urlRefusal(step));
     if (step.kind !== "copy" || step.from.kind !== "context" || step.provisional) continue;
     const entries = faults.collect(() => located(step.at, () => copiedAlone(step, context)));
     if (entries === undefined) continue;
@@ -54,13 +54,13 @@ function copiedAlone(step: CopyStep, context: SourceTree): readonly Entry[] | un
   }
 }
 
-function addRefusal(step: AddStep): Diagnostic {
+function urlRefusal(step: AddStep): Diagnostic {
   return {
     code: "DOCKERFILE_UNSUPPORTED",
     severity: "error",
-    message: `ADD is not supported yet: ${step.createdBy}`,
+    message: `ADD of a URL is not supported yet: ${step.urls.join(" ")}`,
     location: step.at,
-    hint: "Use COPY for files of the context; unpack archives and fetch URLs before the build.",
+    hint: "Fetch it before the build, and COPY the file.",
   };
 }
 

@@ -9,12 +9,13 @@ import { emptyRootFs, type RootFs } from "../rootfs/rootfs.ts";
 import { workdir } from "../rootfs/workdir.ts";
 import type { BaseImage } from "./base.ts";
 import type { BasePool } from "./base-pool.ts";
-import { copyEntries } from "./copy-step.ts";
+import { addEntries, copyEntries } from "./copy-step.ts";
 import type { BuildEvent } from "./event.ts";
 import { refusedExecutables } from "./executables.ts";
-import { faults, located } from "./faults.ts";
+import { faults, located, locatedAsync } from "./faults.ts";
 import { stepKey } from "./local-check.ts";
 import type { ExecutablePolicy } from "./options.ts";
+import type { Scope } from "./scope.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** What a stage has come to. */
@@ -42,6 +43,7 @@ export interface StageContext {
   readonly epoch: number;
   readonly signal?: AbortSignal;
   readonly emit: (event: BuildEvent) => void;
+  readonly hold: Scope["hold"];
 }
 
 /** Carries out the stages of a plan, in order, and gives the last. */
@@ -116,10 +118,13 @@ async function entriesOf(
       // A directory that is there needs no layer; BuildKit writes an empty one.
       return entries.length === 0 ? undefined : entries;
     }
-    case "copy":
-    case "add": {
+    case "copy": {
       const tree = await treeOf(step.from, built, context);
       return located(step.at, () => copyEntries(step, root, tree, context.epoch));
+    }
+    case "add": {
+      const tree = await treeOf(step.from, built, context);
+      return locatedAsync(step.at, () => addEntries(step, root, tree, context.epoch, context.hold));
     }
   }
 }

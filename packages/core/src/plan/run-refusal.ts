@@ -2,7 +2,7 @@ import type { RunInstruction } from "../dockerfile/ast.ts";
 
 /** What stands in for a RUN, by the first command in it that is known. */
 const REPLACEMENTS: readonly (readonly [pattern: RegExp, hint: string])[] = [
-  [/^chmod$/, "Set the mode where the file is copied: COPY --chmod=755, or the mode of a file mapping."],
+  [/^chmod$/, "Set the mode where the file is copied: COPY --chmod=755."],
   [/^(chown|chgrp)$/, "Set the owner where the file is copied: COPY --chown=user:group."],
   [/^(mkdir|install)$/, "Make the directory with WORKDIR, or COPY it."],
   [/^ln$/, "Make the link before the build and COPY the directory that holds it: links are copied as links."],
@@ -11,7 +11,11 @@ const REPLACEMENTS: readonly (readonly [pattern: RegExp, hint: string])[] = [
     "Choose a base image that has the packages, or build such a base once where RUN is available.",
   ],
   [
-    /^(npm|npx|yarn|pnpm|corepack|bun|pip|pip\d+|pipenv|poetry|uv|conda|bundle|gem|composer)$/,
+    /^(npm|npx|yarn|pnpm|corepack|bun)$/,
+    "Install before the build, and bring node_modules in by COPY or a file mapping.",
+  ],
+  [
+    /^(pip|pip\d+|pipenv|poetry|uv|conda|bundle|gem|composer)$/,
     "Install the dependencies before the build and COPY the directory that they are in.",
   ],
   [/^(curl|wget)$/, "Fetch it with ADD and --checksum, or before the build, and COPY the file."],
