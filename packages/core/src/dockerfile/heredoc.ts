@@ -37,9 +37,10 @@ export function parseHeredocWord(word: string): HeredocStart | undefined {
 
 /** The body without each line's leading tabs. */
 export function chompHeredoc(content: string): string {
-  return content.replaceAll(/^\t+/gm, "");
+  // Not the flag m: a lone \r begins no line here.
+  return content.replaceAll(/(^|\n)\t+/g, "$1");
 }
 
 function hasOpenQuote(word: string): boolean {
-  return /^(?:[^\\]|\\.)*?["']/s.test(word.replaceAll(/\\./gs, ""));
+  return /["']/.test(word.replaceAll(/\\./gs, ""));
 }

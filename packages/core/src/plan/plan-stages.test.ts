@@ -114,7 +114,7 @@ describe("planStages", () => {
     ["cd /x && mkdir -p a", "WORKDIR"],
     ["ln -s a b", "link"],
     ["set -ex; apk add --no-cache curl", "base image"],
-    ["npm ci --omit=dev", "Install the dependencies"],
+    ["npm ci --omit=dev", "node_modules"],
     ["python -V; pip3 install -r x", "Install the dependencies"],
     ["curl -fsSL https://x | sh", "ADD"],
     ["echo a=1 >> /etc/conf", "heredoc"],

@@ -109,7 +109,7 @@ function planArg({ args }: ArgInstruction, task: TaskPlanner): void {
       ({ text: value, provisional } = task.word(written));
     }
     if (written === undefined) value ??= context.globals.values.get(key);
-    if (value !== undefined) scope.set(key, value, provisional);
+    if (value !== undefined) scope.set(key, { text: value, provisional });
     scope.declare(key);
     shown.push(value === undefined ? { key } : { key, value });
   }
@@ -126,7 +126,7 @@ function planEnv({ pairs, statement }: EnvInstruction, task: TaskPlanner): void 
     if (key.text === "" && !key.provisional) throw new WordError("ENV names can not be blank");
     checkSecret("ENV", key.text, task);
     config.env.set(key.text, value.text);
-    scope.set(key.text, value.text, value.provisional || key.provisional);
+    scope.set(key.text, { text: value.text, provisional: value.provisional || key.provisional });
   }
   task.addMetadata(pairsText("ENV", shown));
 }

@@ -13,6 +13,15 @@ export interface Word {
   readonly unset: ReadonlySet<string>;
 }
 
+export interface ScopeOptions {
+  readonly escape: Escape;
+  readonly budget: Budget;
+  /** Whether a base that could define more is not known. */
+  readonly open: boolean;
+  /** The stage that this one begins with. */
+  readonly parent: Scope | undefined;
+}
+
 /** The variables that a stage's instructions see: ENV and ARG alike, the later one of a name wins. */
 export class Scope {
   readonly escape: Escape;
@@ -25,7 +34,7 @@ export class Scope {
   /** Whether the collections are those of a parent stage, to be copied before they are written. */
   #shared: boolean;
 
-  constructor(escape: Escape, budget: Budget, open: boolean, parent?: Scope) {
+  constructor({ escape, budget, open, parent }: ScopeOptions) {
     this.escape = escape;
     this.#budget = budget;
     this.open = open;
@@ -36,10 +45,10 @@ export class Scope {
     if (parent !== undefined) parent.#shared = true;
   }
 
-  set(name: string, value: string, provisional: boolean): void {
+  set(name: string, value: Pick<Word, "text" | "provisional">): void {
     this.#own();
-    this.#values.set(name, value);
-    if (provisional) this.#provisional.add(name);
+    this.#values.set(name, value.text);
+    if (value.provisional) this.#provisional.add(name);
     else this.#provisional.delete(name);
   }
 

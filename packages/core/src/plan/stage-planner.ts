@@ -52,9 +52,15 @@ export class StagePlanner {
     const base = parent?.config.finish() ?? (start.kind === "config" ? start.config : {});
     this.config = new ConfigDraft(base, os);
     this.config.author = parent?.config.author ?? (start.kind === "config" ? start.author : undefined);
-    this.scope = new Scope(context.dockerfile.escape, context.budget, this.provisional, parent?.scope);
+    this.scope = new Scope({
+      escape: context.dockerfile.escape,
+      budget: context.budget,
+      open: this.provisional,
+      parent: parent?.scope,
+    });
     if (parent === undefined) {
-      for (const [name, value] of this.config.env) this.scope.set(name, value, this.provisional);
+      for (const [name, value] of this.config.env)
+        this.scope.set(name, { text: value, provisional: this.provisional });
     }
   }
 
