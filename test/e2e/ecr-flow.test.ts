@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { buildServer } from "../../examples/eywa/build.ts";
 import {
+  copyImage,
   defaultPlatform,
   parseManifestDocument,
   readAll,
@@ -16,7 +17,7 @@ import {
 import { mergedUsrBase } from "../support/bases.ts";
 import { startDockerRegistry, type DockerRegistry } from "../support/docker-registry.ts";
 import { ecrFront, type EcrFront } from "../support/ecr-front.ts";
-import { pushMade, type MadeImage } from "../support/make-image.ts";
+import type { MadeImage } from "../support/make-image.ts";
 import { startImage, startTools } from "../support/start-image.ts";
 import { certificateAuthority } from "../support/tls.ts";
 import { lacks, lacksRoot } from "../support/tools.ts";
@@ -36,12 +37,15 @@ describe.skipIf(lacks("docker-registry", "skopeo", "gcc"))("a registry like publ
     registry = await startDockerRegistry({ tls: authority.issue("127.0.0.1", "localhost") });
     front = await ecrFront({
       upstream: registry.url,
-      upstreamCa: authority.certificate,
+      upstreamCa: authority.cert,
       authority,
       users: { AWS: "canary-secret" },
     });
     await writeFile(join(place, "ca.crt"), front.ca);
-    await pushMade(await mergedUsrBase(), registry.url, "amazonlinux/amazonlinux", "latest");
+    await using behind = registryClient({ ca: authority.cert, credentials: "anonymous" });
+    const base = await mergedUsrBase();
+    const repository = behind.repository(`${registry.host}/amazonlinux/amazonlinux`);
+    await copyImage(base.root, base.store, repository, { tags: ["latest"] });
     client = registryClient({
       ca: front.ca,
       credentials: { [front.host]: { username: "AWS", password: "canary-secret" } },
@@ -122,7 +126,7 @@ describe.skipIf(lacks("docker-registry", "skopeo", "gcc"))("a registry like publ
       await using started = await startImage({ layout, tag: "1" });
       const answer = await started.get("http://127.0.0.2:8082/");
       expect(answer.status).toBe(200);
-      expect(answer.body).toContain("eywa");
+      expect(answer.body).toContain("<h1>");
     },
   );
 
@@ -153,11 +157,9 @@ describe.skipIf(lacks("docker-registry", "skopeo", "gcc"))("a registry like publ
     ["manifest", "truncate"],
     ["config", "flip"],
     ["config", "append"],
-    ["config", "cut"],
     ["layer", "flip"],
     ["layer", "append"],
     ["layer", "truncate"],
-    ["layer", "cut"],
   ] as const)(
     "a base whose %s is changed on its way (%s) is refused, and nothing is pushed",
     async (what, how) => {
@@ -171,6 +173,16 @@ describe.skipIf(lacks("docker-registry", "skopeo", "gcc"))("a registry like publ
         ({ method, url }) => method === "PUT" && url.includes("tampered"),
       );
       expect(written).toEqual([]);
+    },
+  );
+
+  test.each(["config", "layer"] as const)(
+    "a base whose %s is cut off is fetched on from there",
+    async (what) => {
+      await using whole = await server("5");
+      front.faults.push({ on: await digestOf(await mergedUsrBase(), what), how: "cut" });
+      await using image = await server("5", undefined, false);
+      expect(image.digest).toBe(whole.digest);
     },
   );
 

@@ -1,3 +1,5 @@
+import { access, chmod, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
+import { dirname } from "node:path";
 import {
   copyImage,
   FormatError,
@@ -8,6 +10,7 @@ import {
   formatReference,
   type BlobSink,
   type BlobSource,
+  type CallOptions,
   type CopyEvent,
   type Descriptor,
   type Reference,
@@ -73,18 +76,44 @@ export async function writeOutput(
 ): Promise<void> {
   switch (output.type) {
     case "oci-layout":
-      return send(delivery, output.path, ociLayout(output.path), [output.tag ?? layoutTag(tags)]);
+      return writeLayout(delivery, output.path, output.tag ?? layoutTag(tags));
     case "oci-archive": {
       await using archive = await ociArchive(output.path);
       await send(delivery, output.path, archive, [output.tag ?? layoutTag(tags)]);
-      return archive.commit();
+      return await archive.commit(callOf(delivery));
     }
     case "docker-archive": {
       await using archive = await dockerArchive(output.path);
       await send(delivery, output.path, archive, output.tag === undefined ? [...tags] : [output.tag]);
-      return archive.commit();
+      return await archive.commit(callOf(delivery));
     }
   }
+}
+
+/** A new layout is made beside its place; one that is there gets the image added. */
+async function writeLayout(delivery: Delivery, path: string, tag: string): Promise<void> {
+  if (await isThere(path)) return await send(delivery, path, ociLayout(path), [tag]);
+  await mkdir(dirname(path), { recursive: true });
+  const beside = await mkdtemp(`${path}.`);
+  try {
+    await send(delivery, path, ociLayout(beside), [tag]);
+    await chmod(beside, 0o755);
+    await rename(beside, path);
+  } catch (error) {
+    await rm(beside, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+function callOf({ signal }: Delivery): CallOptions {
+  return signal === undefined ? {} : { signal };
 }
 
 async function send(
