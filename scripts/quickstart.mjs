@@ -10,7 +10,7 @@ const undocked = `${root}packages/cli/dist/bin.js`;
 
 /** Runs a command as a user would type it, and gives what it prints. */
 function run(...args) {
-  console.log(`\n$ undocked ${args.join(" ")}`);
+  console.log(`\n$ undocked ${args.map((arg) => (/[^\w.\/:=@-]/.test(arg) ? `"${arg}"` : arg)).join(" ")}`);
   const { status, stdout } = spawnSync(process.execPath, [undocked, ...args], {
     cwd: root,
     encoding: "utf8",
