@@ -2,12 +2,13 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { registryClient } from "@undocked/registry";
+import { ociLayout, registryClient } from "@undocked/registry";
 import { startRegistry, type RunningRegistry } from "@undocked/registry/server";
 import { buildProcess } from "../../examples/hybridless/build.ts";
 import { mergedUsrBase } from "../support/bases.ts";
 import { buildCli, runCli } from "../support/cli.ts";
 import { writeMade } from "../support/make-image.ts";
+import { readImage } from "../support/read-image.ts";
 
 let registry: RunningRegistry;
 let place: string;
@@ -111,6 +112,21 @@ describe("undocked build", () => {
     const given = await run({}, "--build-arg", "WHO=me");
     expect((await run({ WHO: "me" }, "--build-arg", "WHO")).stdout).toBe(given.stdout);
     expect((await run({ WHO: "you" }, "--build-arg", "WHO")).stdout).not.toBe(given.stdout);
+  });
+
+  test("takes SOURCE_DATE_EPOCH from the environment, as buildx does", async () => {
+    const run = (env: Record<string, string | undefined>) =>
+      runCli(["build", "--no-cache", "-q", "-t", "app:1", "-o", "type=oci-layout,dest=dated"], {
+        cwd: place,
+        env,
+      });
+    const { stdout, stderr } = await run({ SOURCE_DATE_EPOCH: "1700000000" });
+    expect(stderr).toBe("");
+    const layout = ociLayout(join(place, "dated"));
+    const { config } = await readImage(await layout.resolve("1"), layout);
+    expect(config.created).toBe("2023-11-14T22:13:20Z");
+    rmSync(join(place, "dated"), { recursive: true });
+    expect((await run({ SOURCE_DATE_EPOCH: undefined })).stdout).not.toBe(stdout);
   });
 
   test("ends with 1 and leaves nothing when it is interrupted", async () => {

@@ -2,7 +2,7 @@ import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFi
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { BuildOptions } from "@undocked/core";
+import { buildImage, type BuildOptions } from "@undocked/core";
 import { mergedUsrBase, plainBase } from "../support/bases.ts";
 import { startBench, type Bench } from "../support/build-and-read.ts";
 import { listing } from "../support/read-image.ts";
@@ -186,6 +186,25 @@ describe("S4 and S5: mappings that cannot be", () => {
       message: expect.stringMatching(/files\[3\].*\/nowhere/),
     });
     expect(bench.registry.requests).toHaveLength(before);
+  });
+
+  test("every faulty mapping, and the faults of Dockerfile and tags, are told at once", async () => {
+    const building = buildImage({
+      ...event({ files: [{ from: "/nowhere", to: "/a" }, ...files, { from: "../up", to: "/b" }] }),
+      dockerfile: { text: "FROM scratch\nRUN make\n" },
+      tags: ["Upper/Case"],
+    });
+    await expect(building).rejects.toMatchObject({
+      diagnostics: [
+        expect.objectContaining({ code: "REFERENCE_INVALID" }),
+        expect.objectContaining({ code: "MAPPING_NOT_FOUND", message: expect.stringContaining("files[0]") }),
+        expect.objectContaining({ code: "MAPPING_INVALID", message: expect.stringContaining("files[4]") }),
+        expect.objectContaining({
+          code: "DOCKERFILE_UNSUPPORTED",
+          location: expect.objectContaining({ line: 2 }),
+        }),
+      ],
+    });
   });
 
   test("an empty directory gives just the destination", async () => {

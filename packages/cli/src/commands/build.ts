@@ -89,7 +89,9 @@ async function buildOptions(flags: Arguments, io: Io): Promise<BuildOptions> {
     ...(file === undefined ? {} : { dockerfile: { path: resolve(io.cwd, file) } }),
     ...(files.length === 0 ? {} : { files }),
     ...optional("entrypoint", override === undefined ? flags.text("entrypoint") : { override }),
-    buildArgs: Object.fromEntries(flags.texts("build-arg").flatMap((text) => buildArgument(text, io))),
+    buildArgs: Object.fromEntries(
+      ["SOURCE_DATE_EPOCH", ...flags.texts("build-arg")].flatMap((text) => buildArgument(text, io)),
+    ),
     namedContexts: Object.fromEntries(
       flags.texts("build-context").map((text) => keyValue("build-context", text)),
     ),

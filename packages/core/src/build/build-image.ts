@@ -1,5 +1,6 @@
 import {
   contentOf,
+  defaultPlatform,
   type BlobSource,
   type Descriptor,
   type Diagnostic,
@@ -8,6 +9,7 @@ import {
   type Manifest,
   type Reference,
 } from "@undocked/registry";
+import type { MappedTree } from "../context/mapped-tree.ts";
 import type { PlanOptions } from "../plan/options.ts";
 import { planStages } from "../plan/plan-stages.ts";
 import type { BuildPlan } from "../plan/plan.ts";
@@ -53,8 +55,7 @@ export interface BuiltImage extends AsyncDisposable {
 }
 
 /** What was found to be in order before anything was fetched. */
-interface Checked {
-  readonly input: BuildInput;
+interface Checked extends Required<BuildInput> {
   readonly planOptions: PlanOptions;
   /** Made without knowing the bases. */
   readonly plan: BuildPlan;
@@ -88,14 +89,18 @@ async function check(options: BuildOptions): Promise<Checked> {
   for (const [name, value] of Object.entries(namedContexts))
     found.collect(() => parseNamedContext(name, value));
   const platform = found.collect(() => requestedPlatform(options));
-  const input = readInput(options, found);
-  if (input === undefined || platform === undefined) throw found.error();
-  const planOptions = planOptionsOf(options, platform);
-  const plan = found.collect(() => planStages(input.dockerfile, planOptions, new Map()));
-  if (plan === undefined) throw found.error();
-  const steps = await checkLocally(plan, input.context, executables, found);
+  const { dockerfile, context, mapped, project } = readInput(options, found);
+  const planOptions = planOptionsOf(options, platform ?? defaultPlatform);
+  const plan =
+    dockerfile === undefined
+      ? undefined
+      : found.collect(() => planStages(dockerfile, planOptions, new Map()));
+  if (dockerfile === undefined || plan === undefined || context === undefined || mapped === undefined) {
+    throw found.error();
+  }
+  const steps = await checkLocally(plan, context, executables, found);
   found.throwIfAny();
-  return { input, planOptions, plan, steps };
+  return { dockerfile, context, mapped, project, planOptions, plan, steps };
 }
 
 function planOptionsOf(options: BuildOptions, platform: NonNullable<PlanOptions["platform"]>): PlanOptions {
@@ -113,7 +118,7 @@ function planOptionsOf(options: BuildOptions, platform: NonNullable<PlanOptions[
 
 async function build(options: BuildOptions, checked: Checked, workspace: Workspace): Promise<BuiltImage> {
   const { executables = "static", timestamps = "epoch", signal, onEvent } = options;
-  const { input, planOptions } = checked;
+  const { dockerfile, context, mapped, project, planOptions } = checked;
   const emit = (event: BuildEvent): void => onEvent?.(event);
   const call = signal === undefined ? {} : { signal };
   await using held = scope();
@@ -121,16 +126,16 @@ async function build(options: BuildOptions, checked: Checked, workspace: Workspa
   const bases = basePool({
     hold,
     workspace,
-    project: input.project,
+    project,
     namedContexts: options.namedContexts ?? {},
     call,
     emit,
   });
-  const plan = await completePlan(input.dockerfile, planOptions, checked.plan, bases);
+  const plan = await completePlan(dockerfile, planOptions, checked.plan, bases);
   const epoch = plan.sourceDateEpoch ?? 0;
   const stage = await applyStages({
     plan,
-    context: input.context,
+    context,
     bases,
     workspace,
     executables,
@@ -144,7 +149,7 @@ async function build(options: BuildOptions, checked: Checked, workspace: Workspa
   const image = assemble(stage, epoch);
   const warnings = [
     ...plan.warnings,
-    ...unusedMappings(input),
+    ...unusedMappings(mapped),
     ...checkEntrypoint(stage.plan.config, stage.root),
   ];
   for (const warning of warnings) emit({ kind: "warning", warning });
@@ -209,7 +214,7 @@ function originsOf({ base }: BuiltStage): ReadonlyMap<string, Reference> {
   return new Map(manifest?.layers.map(({ digest }) => [digest, repository]));
 }
 
-function unusedMappings({ mapped }: BuildInput): Diagnostic[] {
+function unusedMappings(mapped: MappedTree): Diagnostic[] {
   return mapped.unusedMappings().map(({ from, to }) => ({
     code: "MAPPING_UNUSED",
     severity: "warning",

@@ -18,13 +18,13 @@ import type { BuildOptions } from "./options.ts";
 /** The Dockerfile is not where it was said to be. */
 export class InputError extends UndockedError<"DOCKERFILE_NOT_FOUND"> {}
 
-/** What a build is made from, read and checked as far as it lies here. */
+/** What a build is made from, as far as it lies here. What is at fault is absent. */
 export interface BuildInput {
-  readonly dockerfile: Dockerfile;
+  readonly dockerfile?: Dockerfile;
   /** As COPY sees it: mappings laid over, ignored files left out. */
-  readonly context: SourceTree;
+  readonly context?: SourceTree;
   /** The same before files were ignored. */
-  readonly mapped: MappedTree;
+  readonly mapped?: MappedTree;
   /** The directory that relative paths start at. */
   readonly project: string;
 }
@@ -37,23 +37,31 @@ interface DockerfileText {
   readonly ignore: Uint8Array | undefined;
 }
 
-/** Reads what the options name; `undefined` if something of it is at fault. */
-export function readInput(options: BuildOptions, faults: Faults): BuildInput | undefined {
+/** Reads what the options name. */
+export function readInput(options: BuildOptions, faults: Faults): BuildInput {
   const project = resolve(options.project ?? (typeof options.context === "string" ? options.context : "."));
-  const mapped = faults.collect(() => {
-    const projectTree = directoryTree(project);
-    return mappedTree(contextTree(options, projectTree), projectTree, options.files ?? []);
-  });
-  if (mapped === undefined) return undefined;
-  const source = faults.collect(() => dockerfileText(options, project, mapped));
-  if (source === undefined) return undefined;
-  const dockerfile = faults.collect(() => parseDockerfile(source.text, { file: source.file }));
-  const context = faults.collect(() =>
-    withoutIgnored(mapped, source.ignore ?? readInside(mapped, "/.dockerignore")),
+  const projectTree = faults.collect(() => directoryTree(project));
+  if (projectTree === undefined) return { project };
+  const mapped = faults.collect(() =>
+    mappedTree(contextTree(options, projectTree), projectTree, options.files ?? []),
   );
-  return dockerfile === undefined || context === undefined
-    ? undefined
-    : { dockerfile, context, mapped, project };
+  // Without a context the Dockerfile can still be looked for, and its own faults be told.
+  const trees = mapped === undefined ? [projectTree] : [mapped, projectTree];
+  const source = faults.collect(() => dockerfileText(options, project, trees));
+  const dockerfile =
+    source === undefined
+      ? undefined
+      : faults.collect(() => parseDockerfile(source.text, { file: source.file }));
+  const context =
+    mapped === undefined
+      ? undefined
+      : faults.collect(() => withoutIgnored(mapped, source?.ignore ?? readInside(mapped, "/.dockerignore")));
+  return {
+    project,
+    ...(dockerfile === undefined ? {} : { dockerfile }),
+    ...(context === undefined ? {} : { context }),
+    ...(mapped === undefined ? {} : { mapped }),
+  };
 }
 
 /** The context directory; nothing when there are only mappings. */
@@ -69,7 +77,11 @@ function withoutIgnored(tree: SourceTree, ignore: Uint8Array | undefined): Sourc
   return patterns.length === 0 ? tree : filteredTree(tree, ignoreRules(patterns));
 }
 
-function dockerfileText(options: BuildOptions, project: string, context: SourceTree): DockerfileText {
+function dockerfileText(
+  options: BuildOptions,
+  project: string,
+  trees: readonly SourceTree[],
+): DockerfileText {
   const { dockerfile, image } = options;
   if (image !== undefined) return { text: synthesised(image, options), file: "<image>", ignore: undefined };
   if (typeof dockerfile === "object" && "text" in dockerfile) {
@@ -78,7 +90,7 @@ function dockerfileText(options: BuildOptions, project: string, context: SourceT
   if (typeof dockerfile === "object") return hostDockerfile(dockerfile.path);
   // A leading slash means the project, never the host's root (scenario S1).
   const candidates = dockerfile === undefined ? ["/Dockerfile", "/dockerfile"] : [cleanPath(dockerfile)];
-  for (const tree of [context, directoryTree(project)]) {
+  for (const tree of trees) {
     for (const path of candidates) {
       const text = readInside(tree, path);
       if (text !== undefined)

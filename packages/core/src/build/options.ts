@@ -70,7 +70,7 @@ export interface BuildOptions {
    * in the context.
    */
   readonly timestamps?: "epoch" | "preserve";
-  /** Seconds since 1970. Default: 0; a build argument `SOURCE_DATE_EPOCH` comes first. */
+  /** Seconds since 1970, over the build argument `SOURCE_DATE_EPOCH`. Default: 0. */
   readonly sourceDateEpoch?: number;
   /** Where layers and header indexes are kept. Default: `undocked` in the user's cache directory. `false`: nothing is kept. */
   readonly cache?: string | false;

@@ -1,6 +1,6 @@
 /** What has to be given back when a piece of work ends, whichever way. */
 export interface Scope extends AsyncDisposable {
-  hold<T extends AsyncDisposable>(resource: T): T;
+  readonly hold: <T extends AsyncDisposable>(resource: T) => T;
 }
 
 /** Disposes of what it holds, the last first. */

@@ -47,7 +47,7 @@ export function mappedTree(
   project: SourceTree,
   mappings: readonly FileMapping[],
 ): MappedTree {
-  const placed = mappings.map((mapping, index) => placedMapping(project, mapping, index));
+  const placed = placedMappings(project, mappings);
   const used = new Set<Mapping>();
   const stacks = new Map<string, readonly Candidate[]>();
 
@@ -140,6 +140,32 @@ function untilOpaque(candidates: readonly Candidate[]): readonly Candidate[] {
 
 function nextName(target: string, path: string): string {
   return target.slice(path === "/" ? 1 : path.length + 1).split("/", 1)[0] ?? "";
+}
+
+/** All of them, or one error that tells the fault of each. */
+function placedMappings(project: SourceTree, mappings: readonly FileMapping[]): Mapping[] {
+  const placed: Mapping[] = [];
+  const errors: ContextError[] = [];
+  for (const [index, mapping] of mappings.entries()) {
+    try {
+      placed.push(placedMapping(project, mapping, index));
+    } catch (error) {
+      if (!(error instanceof ContextError)) throw error;
+      errors.push(error);
+    }
+  }
+  const [first, ...more] = errors;
+  if (first === undefined) return placed;
+  if (more.length === 0) throw first;
+  throw new ContextError(first.code, first.message, {
+    cause: first,
+    diagnostics: errors.map(({ code, message, hint }) => ({
+      code,
+      severity: "error",
+      message,
+      ...(hint === undefined ? {} : { hint }),
+    })),
+  });
 }
 
 function placedMapping(project: SourceTree, given: FileMapping, index: number): Mapping {
