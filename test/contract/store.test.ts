@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -256,5 +256,21 @@ describe.each(sources)("%s that was written", (_, write, read, tag) => {
     const to = memoryStore();
     await copyImage(found, source, to, { tags: ["copied"] });
     await validateImage(await to.resolve("copied"), to);
+  });
+
+  test("is whole when its maker is left while it is being committed", async () => {
+    const path = join(directory, "image.tar");
+    const from = memoryStore();
+    const root = await randomImage(from, 1, { bytes: 3_000_000 });
+    const written = async (): Promise<void> => {
+      await using sink = await write(path);
+      await copyImage(root, from, sink, { tags: [tag] });
+      // oxlint-disable-next-line typescript/return-await -- that is what is tried
+      return sink.commit();
+    };
+    await written();
+    await using source = await read(path);
+    await validateImage(await source.resolve(tag), source);
+    expect(await readdir(directory)).toEqual(["image.tar"]);
   });
 });

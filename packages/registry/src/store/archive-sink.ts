@@ -11,7 +11,7 @@ import type { CallOptions, LocalStore, Resolver, Tagger } from "./store.ts";
  * An archive that is being made. Content is collected in a directory beside it, because its place in the archive is known
  * only at the end; until {@link ArchiveSink.commit}, nothing is at the archive's own path, or what was there before.
  *
- * To be held with `await using`: disposing removes what was collected.
+ * To be held with `await using`: disposing removes what was collected, once a commit that is under way has ended.
  */
 export interface ArchiveSink extends LocalStore, Resolver, Tagger, AsyncDisposable {
   /** Writes the archive of what has been tagged so far. It appears whole or not at all. */
@@ -28,18 +28,26 @@ export async function archiveSink(
   // Says at once, and not after the build, that nothing can be written there.
   await mkdir(dirname(path), { recursive: true });
   await mkdir(directory);
+  const write = async (options: CallOptions): Promise<void> => {
+    const tar = abortable(writeTar(entriesOf(layout, options)), options.signal);
+    await writeWhole(
+      besideName(path),
+      (file) => writeChunks(file, tar),
+      () => path,
+    );
+    await rm(directory, { recursive: true, force: true });
+  };
+  let writing: Promise<void> = Promise.resolve();
   return {
     ...layout,
-    async commit(options = {}) {
-      const tar = abortable(writeTar(entriesOf(layout, options)), options.signal);
-      await writeWhole(
-        besideName(path),
-        (file) => writeChunks(file, tar),
-        () => path,
-      );
-      await rm(directory, { recursive: true, force: true });
+    commit(options = {}) {
+      const written = write(options);
+      writing = written.catch(() => {});
+      return written;
     },
     async [Symbol.asyncDispose]() {
+      // `return archive.commit()` leaves its block before the commit has ended.
+      await writing;
       await rm(directory, { recursive: true, force: true });
     },
   };
