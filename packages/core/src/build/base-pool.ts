@@ -17,6 +17,7 @@ import { emptyRootFs, type RootFs } from "../rootfs/rootfs.ts";
 import { openNamedContext, openRegistryImage, parseNamedContext, type BaseImage } from "./base.ts";
 import type { BuildEvent } from "./event.ts";
 import type { Scope } from "./scope.ts";
+import { sharedWork } from "./shared-work.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** The images that a build rests on, each opened once. */
@@ -117,11 +118,16 @@ function layerIndex(
   source: BlobSource,
   { workspace, call, emit }: BasePoolOptions,
 ): Promise<LayerIndex> {
-  return cachedIndex(workspace.indexes, layer.digest, "", () => {
-    emit({ kind: "index", layer });
-    return indexLayer(source.fetch(layer, call));
-  });
+  return indexing(`${workspace.directory}\0${layer.digest}`, call.signal, (signal) =>
+    cachedIndex(workspace.indexes, layer.digest, "", () => {
+      emit({ kind: "index", layer });
+      return indexLayer(source.fetch(layer, { signal }));
+    }),
+  );
 }
+
+/** Builds that use one cache at the same time read a layer once. */
+const indexing = sharedWork<LayerIndex>();
 
 /** Opens the bases that a plan asks for and plans again with their configurations, until it asks for none. */
 export async function completePlan(

@@ -8,6 +8,8 @@ import type { BuildOptions } from "./options.ts";
 /** What a build works with, and gives back when it is disposed of. */
 export interface Workspace extends AsyncDisposable {
   readonly client: RegistryClient;
+  /** Where content and indexes lie. */
+  readonly directory: string;
   /** Takes the build's own layers, and the documents of its bases. */
   readonly content: LocalStore;
   readonly indexes: IndexCache;
@@ -21,6 +23,7 @@ export async function openWorkspace({ cache, registry }: BuildOptions): Promise<
   const client = shared ?? registryClient(isClient(registry) ? {} : registry);
   return {
     client,
+    directory,
     content: ociLayout(join(directory, "content")),
     indexes: indexCache(join(directory, "indexes")),
     async [Symbol.asyncDispose]() {
