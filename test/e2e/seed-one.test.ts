@@ -142,7 +142,11 @@ describe("S1: the first seed exactly as given", () => {
 
 describe("S2: entrypoint", () => {
   test("as override replaces the image's own and clears Cmd", async () => {
-    const { config } = await bench.build(event({ entrypoint: { override: "/bin/abc -d 'two words'" } }));
+    const entrypoint = { override: "/bin/abc -d 'two words'" };
+    await expect(bench.build(event({ entrypoint }))).rejects.toMatchObject({
+      code: "ENTRYPOINT_IS_DIRECTORY",
+    });
+    const { config } = await bench.build(event({ entrypoint, preflight: "warn" }));
     expect(config.config?.Entrypoint).toEqual(["/bin/abc", "-d", "two words"]);
     expect(config.config?.Cmd).toBeUndefined();
     expect(config.config?.Env).toEqual(["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]);

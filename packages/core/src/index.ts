@@ -1,5 +1,11 @@
 export { buildImage, type BuiltImage } from "./build/build-image.ts";
-export { OptionsError, type BuildOptions, type ExecutablePolicy, type Output } from "./build/options.ts";
+export {
+  OptionsError,
+  type BuildOptions,
+  type ExecutablePolicy,
+  type Output,
+  type PreflightPolicy,
+} from "./build/options.ts";
 export type { BuildEvent } from "./build/event.ts";
 export { BuildError } from "./build/faults.ts";
 export { InputError } from "./build/input.ts";
@@ -12,3 +18,4 @@ export { memoryTree, type MemoryFile } from "./context/memory-tree.ts";
 export type { FileContent, NodeKind, SourceNode, SourceTree } from "./context/source-tree.ts";
 export { LayerError } from "./layer/layer-error.ts";
 export { CopyError } from "./rootfs/copy-error.ts";
+export type { Finding, Proof, ProofStep, UserFacts } from "./preflight/proof.ts";

@@ -32,7 +32,14 @@ export const usage: Usage = {
     label: { value: "NAME=VALUE", repeatable: true, help: "Add a label" },
     platform: { value: "OS/ARCH[/VARIANT]", help: "Default: linux/amd64" },
     target: { value: "STAGE", help: "Build up to this stage" },
-    executables: { value: "static|any", help: "What added executables must be (default: static)" },
+    executables: {
+      value: "static|self-contained|any",
+      help: "What added executables must be (default: static)",
+    },
+    preflight: {
+      value: "error|warn|off",
+      help: "What becomes of faults that stop the image's start (default: error)",
+    },
     timestamps: { value: "epoch|preserve", help: "File times in new layers (default: epoch)" },
     push: { help: "Send the image to the registry of each tag" },
     output: {
@@ -98,7 +105,8 @@ async function buildOptions(flags: Arguments, io: Io): Promise<BuildOptions> {
     labels: Object.fromEntries(flags.texts("label").map((text) => keyValue("label", text))),
     ...(platform === undefined ? {} : { platforms: platform.split(",") }),
     ...optional("target", flags.text("target")),
-    ...optional("executables", choice(flags, "executables", ["static", "any"] as const)),
+    ...optional("executables", choice(flags, "executables", ["static", "self-contained", "any"] as const)),
+    ...optional("preflight", choice(flags, "preflight", ["error", "warn", "off"] as const)),
     ...optional("timestamps", choice(flags, "timestamps", ["epoch", "preserve"] as const)),
     tags: flags.texts("tag"),
     push: flags.is("push") || outputs.some((output) => output === "push"),

@@ -11,6 +11,7 @@ import { layerFiles } from "../layer/layer-files.ts";
 import type { PlanOptions } from "../plan/options.ts";
 import { planStages } from "../plan/plan-stages.ts";
 import type { BuildPlan, RequiredBase } from "../plan/plan.ts";
+import { executableFacts } from "../preflight/file-facts.ts";
 import { indexLayer } from "../rootfs/index-layer.ts";
 import type { LayerIndex } from "../rootfs/layer-index.ts";
 import { emptyRootFs, type RootFs } from "../rootfs/rootfs.ts";
@@ -27,6 +28,8 @@ export interface BasePool {
   opened(key: string): BaseImage;
   /** The files of one that was opened; not to be changed. */
   rootFs(key: string): Promise<RootFs>;
+  /** The same, by the image. */
+  rootFsOf(image: BaseImage): Promise<RootFs>;
 }
 
 export interface BasePoolOptions {
@@ -57,10 +60,17 @@ export function basePool(options: BasePoolOptions): BasePool {
     return image;
   }
 
+  const rootFs = (key: string): Promise<RootFs> => once(roots, key, () => readRootFs(opened(key), options));
+
   return {
     open: (base) => once(opening, base.key, () => open(base)),
     opened,
-    rootFs: (key) => once(roots, key, () => readRootFs(opened(key), options)),
+    rootFs,
+    rootFsOf(image) {
+      const key = [...images.keys()].find((key) => images.get(key) === image);
+      if (key === undefined) throw new Error(`the base ${image.name} is not of this build`);
+      return rootFs(key);
+    },
   };
 }
 
@@ -119,9 +129,9 @@ function layerIndex(
   { workspace, call, emit }: BasePoolOptions,
 ): Promise<LayerIndex> {
   return indexing(`${workspace.directory}\0${layer.digest}`, call.signal, (signal) =>
-    cachedIndex(workspace.indexes, layer.digest, "", () => {
+    cachedIndex(workspace.indexes, layer.digest, executableFacts.id, () => {
       emit({ kind: "index", layer });
-      return indexLayer(source.fetch(layer, { signal }));
+      return indexLayer(source.fetch(layer, { signal }), { collector: executableFacts });
     }),
   );
 }

@@ -13,7 +13,7 @@ import type { MappedTree } from "../context/mapped-tree.ts";
 import type { PlanOptions } from "../plan/options.ts";
 import { planStages } from "../plan/plan-stages.ts";
 import type { BuildPlan } from "../plan/plan.ts";
-import { checkEntrypoint } from "../preflight/entrypoint.ts";
+import type { Proof } from "../preflight/proof.ts";
 import { assembleImage, type AssembledImage } from "./assemble.ts";
 import { parseNamedContext } from "./base.ts";
 import { basePool, completePlan } from "./base-pool.ts";
@@ -30,6 +30,7 @@ import { faults } from "./faults.ts";
 import { readInput, type BuildInput } from "./input.ts";
 import { checkLocally } from "./local-check.ts";
 import { checkOptions, requestedPlatform, type BuildOptions } from "./options.ts";
+import { proveStart } from "./prove-start.ts";
 import { scope } from "./scope.ts";
 import { applyStages, timeText, type BuiltStage } from "./stage.ts";
 import { openWorkspace, type Workspace } from "./workspace.ts";
@@ -49,6 +50,8 @@ export interface BuiltImage extends AsyncDisposable {
   /** As asked for, with everything written out. */
   readonly tags: readonly string[];
   readonly warnings: readonly Diagnostic[];
+  /** Whether the image's command can start, with every file that says so; absent where nobody was to look. */
+  readonly proof?: Proof;
   readonly pushed: readonly PushedImage[];
   /** Reads everything that the root points to; base layers come from where the base lies. */
   readonly store: BlobSource;
@@ -147,11 +150,8 @@ async function build(options: BuildOptions, checked: Checked, workspace: Workspa
     ...call,
   });
   const image = assemble(stage, epoch);
-  const warnings = [
-    ...plan.warnings,
-    ...unusedMappings(mapped),
-    ...checkEntrypoint(stage.plan.config, stage.root),
-  ];
+  const { proof, warnings: doubts } = await proveStart(stage, bases, options);
+  const warnings = [...plan.warnings, ...unusedMappings(mapped), ...doubts];
   for (const warning of warnings) emit({ kind: "warning", warning });
   const store = imageSource(image, stage, workspace);
   const delivery: Delivery = { root: image.root, source: store, emit, origins: originsOf(stage), ...call };
@@ -166,6 +166,7 @@ async function build(options: BuildOptions, checked: Checked, workspace: Workspa
     layers: image.manifest.layers,
     tags,
     warnings,
+    ...(proof === undefined ? {} : { proof }),
     pushed,
     store,
     [Symbol.asyncDispose]: () => workspace[Symbol.asyncDispose](),

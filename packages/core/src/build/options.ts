@@ -15,7 +15,10 @@ import type { BuildEvent } from "./event.ts";
 /** What the caller of {@link buildImage} asked for is not what can be asked for. */
 export class OptionsError extends UndockedError<"OPTIONS_INVALID"> {}
 
-export type ExecutablePolicy = "static" | "any";
+export type ExecutablePolicy = "static" | "self-contained" | "any";
+
+/** What becomes of faults that stop a start. */
+export type PreflightPolicy = "error" | "warn" | "off";
 
 export type Output =
   | { readonly type: "oci-layout"; readonly path: string; readonly tag?: string }
@@ -56,10 +59,13 @@ export interface BuildOptions {
   /** One platform for now. Default: `linux/amd64`, whatever the host is. */
   readonly platforms?: readonly string[];
   /**
-   * `static` (default): every ELF executable that the build adds must be statically linked and be for the platform. `any`: not
-   * looked at.
+   * `static` (default): every ELF executable that the build adds must be statically linked and be for the platform.
+   * `self-contained`: those, and what the image starts, may be dynamic if their loader and all of their libraries, in the versions that they need, are in the
+   * image. `any`: not looked at.
    */
   readonly executables?: ExecutablePolicy;
+  /** Whether the image's command can start is looked at before anything is delivered: faults refuse the build (default), or are warnings. */
+  readonly preflight?: PreflightPolicy;
   /** References that the image gets. */
   readonly tags?: readonly string[];
   /** Sends the image to the registry of each of `tags`. Default: no. */
@@ -115,7 +121,8 @@ const schema: z.ZodType<BuildOptions> = z.strictObject({
   target: z.string().min(1).exactOptional(),
   namedContexts: texts.exactOptional(),
   platforms: z.array(z.string()).length(1, "one platform; several come later").exactOptional(),
-  executables: z.enum(["static", "any"]).exactOptional(),
+  executables: z.enum(["static", "self-contained", "any"]).exactOptional(),
+  preflight: z.enum(["error", "warn", "off"]).exactOptional(),
   tags: z.array(z.string()).exactOptional(),
   push: z.boolean().exactOptional(),
   outputs: z.array(outputSchema).exactOptional(),

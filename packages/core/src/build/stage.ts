@@ -25,6 +25,8 @@ export interface BuiltStage {
   readonly base: BaseImage | undefined;
   /** Over the base, bottom first. */
   readonly layers: readonly Layer[];
+  /** The files of these layers, by path. */
+  readonly added: readonly string[];
   /** Of the instructions over the base. */
   readonly history: readonly HistoryEntry[];
   readonly plan: StagePlan;
@@ -66,12 +68,14 @@ async function applyStage(
   const start = await startOf(plan.from, built, context);
   const { root } = start;
   const layers = [...start.layers];
+  const added = [...start.added];
   const history = [...start.history];
   for (const step of plan.steps) {
     context.signal?.throwIfAborted();
     context.emit({ kind: "step", text: step.createdBy, line: step.at.line });
     const entries = await entriesOf(step, root, built, context);
     if (entries !== undefined) layers.push(await layerOf(step, entries, context));
+    for (const { kind, path } of entries ?? []) if (kind === "file") added.push(`/${path}`);
     history.push({
       created: timeText(context.epoch),
       created_by: step.createdBy,
@@ -79,7 +83,7 @@ async function applyStage(
       ...(entries === undefined ? { empty_layer: true } : {}),
     });
   }
-  return { root, base: start.base, layers, history, plan };
+  return { root, base: start.base, layers, added, history, plan };
 }
 
 /** A root file system that the stage can change as it likes. */
@@ -90,7 +94,7 @@ async function startOf(
 ): Promise<Omit<BuiltStage, "plan">> {
   switch (from.kind) {
     case "scratch":
-      return { root: emptyRootFs(), base: undefined, layers: [], history: [] };
+      return { root: emptyRootFs(), base: undefined, layers: [], added: [], history: [] };
     case "stage": {
       const stage = stageAt(from.index, built);
       return { ...stage, root: stage.root.clone() };
@@ -98,7 +102,7 @@ async function startOf(
     case "image":
     case "named": {
       const root = await bases.rootFs(from.key);
-      return { root: root.clone(), base: bases.opened(from.key), layers: [], history: [] };
+      return { root: root.clone(), base: bases.opened(from.key), layers: [], added: [], history: [] };
     }
   }
 }

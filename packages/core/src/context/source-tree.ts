@@ -42,6 +42,8 @@ export interface FileContent {
   readAt?(position: number, length: number): Uint8Array;
   /** Told ahead by whoever will read it: lets many files of one compressed layer be taken out in one pass. */
   expect?(): void;
+  /** What the collector of a layer's index found in the bytes; `null`: nothing. Absent where no collector has seen them. */
+  readonly facts?: unknown;
 }
 
 /**

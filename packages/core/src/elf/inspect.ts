@@ -60,7 +60,8 @@ export function elfReport(elf: ElfFacts, platform: Platform): ExecutableReport {
   };
 }
 
-function foreignReport(format: FileFormat, head: Uint8Array, platform: Platform): ExecutableReport {
+/** The report of a file that is not ELF, or that is and has no headers to be read. */
+export function foreignReport(format: FileFormat, head: Uint8Array, platform: Platform): ExecutableReport {
   const line = format === "script" ? shebangOf(head) : undefined;
   const problem = formatProblem(format, platform);
   return {

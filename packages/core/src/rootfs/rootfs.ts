@@ -172,7 +172,7 @@ function rootFsOf(top: Held, stepsSoFar: number): RootFs {
         const kept = entry.kind === "file" ? index.files[entry.path] : undefined;
         hold(path, {
           node: nodeOf(entry, entry.kind),
-          ...(entry.kind === "file" ? { content: contentOf(entry, kept, content) } : {}),
+          ...(entry.kind === "file" ? { content: contentOf(entry, kept, content, index.collector) } : {}),
           ...(kept === undefined ? {} : { bytes: Buffer.from(kept, "base64") }),
           ...(entry.facts === undefined ? {} : { facts: entry.facts }),
         });
@@ -214,10 +214,17 @@ function copyOf(held: Held): Held {
   return { ...held, children };
 }
 
-function contentOf(entry: IndexEntry, kept: string | undefined, content: LayerContent): FileContent {
+/** Facts go with the bytes, so that they come along when a COPY takes the file. */
+function contentOf(
+  entry: IndexEntry,
+  kept: string | undefined,
+  content: LayerContent,
+  collector: string,
+): FileContent {
   if (kept !== undefined) return bytesContent(Buffer.from(kept, "base64"));
   if (entry.size === undefined) return bytesContent(new Uint8Array(0));
-  return content.open(entry.path, entry.size);
+  const opened = content.open(entry.path, entry.size);
+  return collector === "" ? opened : { ...opened, facts: entry.facts ?? null };
 }
 
 function nodeOf(

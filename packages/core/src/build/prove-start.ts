@@ -1,0 +1,71 @@
+import type { Diagnostic, Location } from "@undocked/registry";
+import { selfContainedFindings } from "../preflight/self-contained.ts";
+import { imageFiles } from "../preflight/image-files.ts";
+import { preflight } from "../preflight/preflight.ts";
+import type { Finding, Proof } from "../preflight/proof.ts";
+import type { BasePool } from "./base-pool.ts";
+import { faults } from "./faults.ts";
+import type { BuildOptions } from "./options.ts";
+import type { BuiltStage } from "./stage.ts";
+
+/**
+ * Proves that the finished image starts, and that its executables are what the policy asks for.
+ *
+ * What the base has wrong already, with the same command on the same files, is the base's business and a warning.
+ *
+ * @throws {BuildError} with the code of the first fault that stops a start
+ */
+export async function proveStart(
+  stage: BuiltStage,
+  bases: BasePool,
+  { preflight: policy = "error", executables = "static" }: BuildOptions,
+): Promise<{ readonly proof?: Proof; readonly warnings: readonly Diagnostic[] }> {
+  const { root, plan, added } = stage;
+  const files = imageFiles(root);
+  const { config, platform } = plan;
+  const found = faults();
+  const contained =
+    executables === "self-contained" ? await selfContainedFindings(files, added, config, platform) : [];
+  for (const finding of contained) found.add(finding);
+  if (policy === "off") {
+    found.throwIfAny();
+    return { warnings: [] };
+  }
+  const proof = withoutInherited(
+    await preflight(config, root, platform, { files }),
+    await inherited(stage, bases),
+  );
+  const known = new Set(contained.map(({ message }) => message));
+  const warnings: Diagnostic[] = [];
+  for (const { chain, ...finding } of proof.findings) {
+    const location = locationOf(chain, stage);
+    const told: Diagnostic = location === undefined ? finding : { ...finding, location };
+    if (finding.severity === "warning" || policy === "warn") warnings.push({ ...told, severity: "warning" });
+    else if (!known.has(finding.message)) found.add(told);
+  }
+  found.throwIfAny();
+  return { proof, warnings };
+}
+
+/** What the base alone would be found at fault for, if the build starts what the base does. */
+async function inherited({ base, plan }: BuiltStage, bases: BasePool): Promise<readonly Finding[]> {
+  if (base === undefined) return [];
+  const { config: own = {} } = base.config;
+  const command = ({ Entrypoint = [], Cmd = [] }: typeof own): string => JSON.stringify([Entrypoint, Cmd]);
+  if (command(own) !== command(plan.config)) return [];
+  return (await preflight(own, await bases.rootFsOf(base), plan.platform)).findings;
+}
+
+function withoutInherited(proof: Proof, base: readonly Finding[]): Proof {
+  const known = new Set(base.map(({ code, message }) => `${code} ${message}`));
+  const findings = proof.findings.map((finding): Finding =>
+    known.has(`${finding.code} ${finding.message}`) ? { ...finding, severity: "warning" } : finding,
+  );
+  return { ...proof, findings, ok: findings.every(({ severity }) => severity !== "error") };
+}
+
+/** Where the text says what the finding is about. */
+function locationOf([first = ""]: readonly string[], { plan }: BuiltStage): Location | undefined {
+  const [keyword = ""] = first.split(" ", 1);
+  return plan.steps.findLast(({ createdBy }) => createdBy.startsWith(`${keyword} `))?.at;
+}

@@ -1,0 +1,79 @@
+import { closureOf } from "../elf/closure.ts";
+import type { ElfFacts } from "../elf/elf.ts";
+import type { Walk } from "./image-files.ts";
+import { reach, userName } from "./reach.ts";
+import {
+  closedDirectory,
+  fromWorkingDirectory,
+  permissions,
+  prediction,
+  report,
+  type Cause,
+  type Trial,
+} from "./trial.ts";
+import { may } from "./user.ts";
+
+/** Follows a dynamic program to its loader and its libraries. @returns whether all of them are in order */
+export async function closureFindings(
+  trial: Trial,
+  cause: Cause,
+  path: string,
+  { asked }: Walk,
+  elf: ElfFacts,
+): Promise<boolean> {
+  const { interpreter = "" } = elf;
+  const before = trial.findings.length;
+  const loader = reach(trial, cause, "loader", interpreter, path);
+  if (loader === undefined) return false;
+  trial.steps.push({
+    kind: "interpreter",
+    path: interpreter,
+    file: loader.walk.path,
+    detail: `${permissions(loader.node.mode)} ${loader.node.uid}:${loader.node.gid}, loader of ${path}`,
+  });
+  const libraryPath = cause.environment.get("LD_LIBRARY_PATH");
+  const preload = cause.environment.get("LD_PRELOAD");
+  const closure = await closureOf(trial.files.libraries, asked, {
+    workingDirectory: trial.workingDirectory,
+    ...(libraryPath === undefined ? {} : { libraryPath }),
+    ...(preload === undefined ? {} : { preload }),
+  });
+  for (const problem of closure.problems) {
+    const isError = problem.severity === "error";
+    report(
+      trial,
+      { chain: cause.chain, severity: isError ? cause.severity : "warning" },
+      {
+        code: problem.code,
+        prediction: !isError
+          ? "could fail"
+          : problem.code === "INTERPRETER_INVALID"
+            ? prediction(path, "ELIBBAD")
+            : `would fail (the loader of ${path} ends with ${problem.code === "LIBRARY_VERSION_MISSING" ? "1" : "127"})`,
+        message: problem.message,
+        hint: problem.hint ?? "Link it statically.",
+      },
+    );
+  }
+  for (const { name, path: file, file: real, foundBy } of closure.objects) {
+    if (foundBy === "program" || foundBy === "interpreter") continue;
+    trial.steps.push({ kind: "library", path: name, file: real.path, detail: `by ${foundBy}` });
+    unreadable(trial, cause, path, file);
+  }
+  return trial.findings.slice(before).every(({ severity }) => severity === "warning");
+}
+
+/** Libraries are opened to be read, by the user. */
+function unreadable(trial: Trial, cause: Cause, program: string, library: string): void {
+  const walk = trial.files.walk(fromWorkingDirectory(trial, library));
+  const closed = closedDirectory(trial, walk);
+  if (closed === undefined && (walk.node === undefined || may(trial.user, 4, walk.node))) return;
+  const what = closed ?? walk.path;
+  const mode = permissions(trial.files.root.lstat(what)?.mode ?? 0);
+  report(trial, cause, {
+    code: "LIBRARY_UNREADABLE",
+    prediction: `would fail (the loader of ${program} ends with 127)`,
+    message: `${program} needs ${library}, and the user ${userName(trial)} may not read it: ${what} has mode ${mode}.`,
+    hint: `Give ${what} mode 0755.`,
+  });
+}

@@ -1,0 +1,84 @@
+import type { Platform } from "@undocked/registry";
+import { may } from "./user.ts";
+import type { ImageFiles, Walk } from "./image-files.ts";
+import type { Finding, ProofStep, UserFacts } from "./proof.ts";
+
+/** One image being judged, and what has been found out so far. */
+export interface Trial {
+  readonly files: ImageFiles;
+  readonly platform: Platform;
+  readonly user: UserFacts;
+  readonly workingDirectory: string;
+  readonly volumes: readonly string[];
+  readonly steps: ProofStep[];
+  readonly findings: Finding[];
+}
+
+/** How a program came to be started. */
+export interface Cause {
+  /** From the configuration on. */
+  readonly chain: readonly string[];
+  /** `warning`: what the run-time environment may still change, or what stops no start. */
+  readonly severity: Finding["severity"];
+  readonly environment: ReadonlyMap<string, string>;
+}
+
+/** An error of the kernel, in its own words. */
+export type Errno = "EACCES" | "EIO" | "ELIBBAD" | "ELOOP" | "ENOENT" | "ENOEXEC" | "ENOTDIR";
+
+const words: Readonly<Record<Errno, string>> = {
+  EACCES: "permission denied",
+  EIO: "input/output error",
+  ELIBBAD: "accessing a corrupted shared library",
+  ELOOP: "too many levels of symbolic links",
+  ENOENT: "no such file or directory",
+  ENOEXEC: "exec format error",
+  ENOTDIR: "not a directory",
+};
+
+/** What stands in the message before the fault itself: `would fail: ENOENT (exec /app: no such file or directory)`. */
+export function prediction(program: string, errno: Errno): string {
+  return `would fail: ${errno} (exec ${program}: ${words[errno]})`;
+}
+
+export interface Fault {
+  readonly code: string;
+  /** Before the message. */
+  readonly prediction: string;
+  /** A sentence. */
+  readonly message: string;
+  readonly hint: string;
+}
+
+/** Writes a fault down. */
+export function report(
+  trial: Trial,
+  { chain, severity }: Pick<Cause, "chain" | "severity">,
+  fault: Fault,
+): void {
+  const { code, prediction, message, hint } = fault;
+  trial.findings.push({
+    code,
+    severity,
+    message: `${prediction}: ${message} (${chain.join(" → ")})`,
+    hint,
+    chain,
+  });
+}
+
+/** The path as the kernel sees it: `..` and links are its business. */
+export function fromWorkingDirectory({ workingDirectory }: Trial, path: string): string {
+  return path.startsWith("/") ? path : `${workingDirectory}/${path}`;
+}
+
+/** The first directory on the way that the user may not search; `undefined`: none. */
+export function closedDirectory({ files, user }: Trial, { searched }: Walk): string | undefined {
+  return searched.find((path) => {
+    const node = files.root.lstat(path);
+    return node !== undefined && !may(user, 1, node);
+  });
+}
+
+export function permissions(mode: number): string {
+  return mode.toString(8).padStart(4, "0");
+}
