@@ -2,6 +2,8 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
+  cachedSource,
+  children,
   contentOf,
   copyImage,
   digestOf,
@@ -13,19 +15,29 @@ import {
   ociLayout,
   openDockerArchive,
   openOciArchive,
+  parseManifestDocument,
   readAll,
   registryClient,
   type BlobSink,
   type BlobSource,
   type Descriptor,
+  type ArchiveSink,
+  type ArchiveSource,
+  type ReferrerSource,
   type Resolver,
   type Tagger,
 } from "@undocked/registry";
 import { startRegistry } from "@undocked/registry/server";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { randomBytes, randomImage, randomIndex, validateImage } from "../support/random-image.ts";
+import {
+  randomArtifact,
+  randomBytes,
+  randomImage,
+  randomIndex,
+  validateImage,
+} from "../support/random-image.ts";
 
-type Store = BlobSource & BlobSink & Resolver & Tagger;
+type Store = BlobSource & BlobSink & Resolver & Tagger & Partial<ReferrerSource>;
 
 interface Opened {
   readonly store: Store;
@@ -46,11 +58,18 @@ const stores: readonly (readonly [name: string, open: () => Promise<Opened>])[] 
   ["a docker-archive being made", () => archive(dockerArchive(join(directory, "image.tar")))],
   ["a registry in memory", () => remote("memory")],
   ["a registry on a directory", () => remote(join(directory, "registry"))],
+  ["a registry behind a cache in memory", () => cached(memoryStore())],
+  ["a registry behind a cache in a layout", () => cached(ociLayout(join(directory, "cache")))],
 ];
 
-async function archive(opening: ReturnType<typeof ociArchive>): Promise<Opened> {
+async function archive(opening: Promise<ArchiveSink & Partial<ReferrerSource>>): Promise<Opened> {
   const store = await opening;
   return { store, close: async () => store[Symbol.asyncDispose]() };
+}
+
+async function cached(cache: BlobSource & BlobSink): Promise<Opened> {
+  const { store, close } = await remote("memory");
+  return { store: { ...store, ...cachedSource(store, cache) }, close };
 }
 
 async function remote(storage: string): Promise<Opened> {
@@ -232,10 +251,103 @@ describe.each(stores)("%s", (_, open) => {
   });
 });
 
+describe.each(stores)("%s that is copied to", (_, open) => {
+  let store: Store;
+  let close: () => Promise<void>;
+  beforeEach(async () => {
+    ({ store, close } = await open());
+  });
+  afterEach(() => close());
+
+  test("goes on where a copy stopped", async () => {
+    const from = memoryStore();
+    const root = await randomImage(from, 1, { layers: 6 });
+    const fetched: string[] = [];
+    const breaking = (after: number): BlobSource => ({
+      exists: (target) => from.exists(target),
+      async *fetch(target, options) {
+        if (fetched.length >= after) throw new Error("the source broke");
+        fetched.push(target.digest);
+        yield* from.fetch(target, options);
+      },
+    });
+    await expect(copyImage(root, breaking(4), store, { tags: ["v1"], concurrency: 1 })).rejects.toThrow(
+      "the source broke",
+    );
+    // The manifest, and three of the seven blobs.
+    const done = fetched.splice(0).slice(1);
+    const exists: string[] = [];
+    await copyImage(root, breaking(100), store, {
+      tags: ["v1"],
+      onEvent: ({ kind, target }) => kind === "exists" && exists.push(target.digest),
+    });
+    expect(exists.sort()).toEqual(done.sort());
+    expect(fetched).toHaveLength(1 + 7 - 3);
+    await validateImage(await store.resolve("v1"), store);
+  });
+});
+
+const keepers = stores.filter(([name]) => !name.includes("docker-archive"));
+
+describe.each(keepers)("%s that keeps referrers", (_, open) => {
+  let store: Store & ReferrerSource;
+  let close: () => Promise<void>;
+  beforeEach(async () => {
+    const opened = await open();
+    const { referrers } = opened.store;
+    if (referrers === undefined) throw new Error("It knows no referrers.");
+    store = { ...opened.store, referrers };
+    close = opened.close;
+  });
+  afterEach(() => close());
+
+  const referrers = async (subject: Descriptor, artifactType?: string): Promise<string[]> => {
+    const found: string[] = [];
+    const options = artifactType === undefined ? {} : { artifactType };
+    for await (const { digest } of store.referrers(subject.digest, options)) found.push(digest);
+    return found.sort();
+  };
+
+  test("finds what refers to an image, of all types or of one", async () => {
+    const from = memoryStore();
+    const root = await randomImage(from, 1);
+    const signature = await randomArtifact(from, "signature", { subject: root, artifactType: "a/signature" });
+    const list = await randomArtifact(from, "list", { subject: root, artifactType: "a/list" });
+    await copyImage(root, from, store, { tags: ["v1"] });
+    expect(await referrers(root)).toEqual([]);
+    await copyImage(signature, from, store);
+    await copyImage(list, from, store);
+    await copyImage(list, from, store);
+    expect(await referrers(root)).toEqual([signature.digest, list.digest].sort());
+    expect(await referrers(root, "a/list")).toEqual([list.digest]);
+    expect(await referrers(signature)).toEqual([]);
+  });
+
+  test("takes an image over with what refers to it, and again what has come since", async () => {
+    const from = memoryStore();
+    const root = await randomIndex(from, 1);
+    const [child] = [...(await childrenOf(root, from))];
+    if (child === undefined) throw new Error("The index is empty.");
+    const list = await randomArtifact(from, "list", { subject: child });
+    const signature = await randomArtifact(from, "signature", { subject: list });
+    await copyImage(root, from, store, { tags: ["v1"], referrers: true });
+    expect(await referrers(child)).toEqual([list.digest]);
+    expect(await referrers(list)).toEqual([signature.digest]);
+    const late = await randomArtifact(from, "late", { subject: root });
+    await copyImage(root, from, store, { tags: ["v1"], referrers: true });
+    expect(await referrers(root)).toEqual([late.digest]);
+    expect((await store.resolve("v1")).digest).toBe(root.digest);
+  });
+});
+
+async function childrenOf(root: Descriptor, from: BlobSource): Promise<readonly Descriptor[]> {
+  return children(parseManifestDocument(await readAll(from.fetch(root)), root.mediaType));
+}
+
 const sources: readonly (readonly [
   name: string,
-  write: typeof ociArchive,
-  read: typeof openOciArchive,
+  write: (path: string) => Promise<ArchiveSink>,
+  read: (path: string) => Promise<ArchiveSource>,
   tag: string,
 ])[] = [
   ["an oci-archive", ociArchive, openOciArchive, "v1"],
@@ -273,4 +385,29 @@ describe.each(sources)("%s that was written", (_, write, read, tag) => {
     await validateImage(await source.resolve(tag), source);
     expect(await readdir(directory)).toEqual(["image.tar"]);
   });
+});
+
+test("an oci-archive that was written has what refers to its image", async () => {
+  const path = join(directory, "image.tar");
+  const from = memoryStore();
+  const root = await randomImage(from, 1);
+  const signature = await randomArtifact(from, "signature", { subject: root });
+  await using sink = await ociArchive(path);
+  await copyImage(root, from, sink, { tags: ["v1"], referrers: true });
+  await sink.commit();
+  await using source = await openOciArchive(path);
+  const to = memoryStore();
+  await copyImage(await source.resolve("v1"), source, to, { referrers: true });
+  const found: string[] = [];
+  for await (const { digest } of to.referrers(root.digest)) found.push(digest);
+  expect(found).toEqual([signature.digest]);
+});
+
+test("a docker-archive says that it keeps no referrers", async () => {
+  const from = memoryStore();
+  const root = await randomImage(from, 1);
+  await using sink = await dockerArchive(join(directory, "image.tar"));
+  await expect(copyImage(root, from, sink, { tags: ["v1"], referrers: true })).rejects.toThrow(
+    "The target of the copy keeps no referrers.",
+  );
 });

@@ -76,6 +76,23 @@ export async function randomImage(
   return store.ingest(mediaType, contentOf(encodeJson({ schemaVersion: 2, mediaType, config, layers })));
 }
 
+/** An artifact, as a signature or a list of contents is one; the same for the same seed. */
+export async function randomArtifact(
+  store: LocalStore,
+  seed: string,
+  options: { readonly subject?: Descriptor; readonly artifactType?: string } = {},
+): Promise<Descriptor> {
+  const { subject, artifactType = "application/vnd.undocked.test" } = options;
+  const mediaType = MediaType.ociManifest;
+  const config = await store.ingest(MediaType.ociEmpty, contentOf(encodeJson({})));
+  const layer = await store.ingest("text/plain", contentOf(randomBytes(seed, 100)));
+  const manifest = { schemaVersion: 2, mediaType, artifactType, config, layers: [layer] };
+  return store.ingest(
+    mediaType,
+    contentOf(encodeJson(subject === undefined ? manifest : { ...manifest, subject })),
+  );
+}
+
 /** An index of images for several architectures, within another index where `nested`. */
 export async function randomIndex(
   store: LocalStore,

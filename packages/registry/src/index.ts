@@ -2,6 +2,7 @@ export * from "./errors.ts";
 export * from "./oci/config.ts";
 export type { Descriptor } from "./oci/descriptor.ts";
 export * from "./oci/digest.ts";
+export { convertManifest, type DocumentTypes } from "./oci/convert.ts";
 export { encodeJson } from "./oci/json.ts";
 export * from "./oci/manifest.ts";
 export * from "./oci/media-type.ts";
@@ -24,7 +25,6 @@ export type { HostOptions } from "./remote/endpoint.ts";
 export type * from "./remote/events.ts";
 export type { HttpRequest, HttpResponse, TlsOptions, Transport } from "./remote/http.ts";
 export type { FetchedManifest } from "./remote/manifest.ts";
-export type { ReferrersOptions } from "./remote/referrers.ts";
 export type { RemoteRepository } from "./remote/repository.ts";
 export type { RepositoryName } from "./remote/context.ts";
 export { nodeFetchTransport, type NodeFetchTransportOptions } from "./remote/transport.ts";
@@ -33,9 +33,17 @@ export { CredentialError } from "./auth/credential-error.ts";
 export { storedCredentials, type StoredCredentialsOptions } from "./auth/stored-credentials.ts";
 export type { HelperOutcome, HelperRunner } from "./auth/helper.ts";
 export { copyImage, type CopyEvent, type CopyOptions, type CopyTarget } from "./store/copy.ts";
+export { cachedSource } from "./store/cached.ts";
+export { convertImage, type ConvertedImage } from "./store/convert-image.ts";
 export { layeredSource } from "./store/layered.ts";
 export { ociLayout, type OciLayout } from "./store/layout.ts";
 export type { ArchiveSink } from "./store/archive-sink.ts";
 export { dockerArchive } from "./store/docker-archive.ts";
 export { openDockerArchive } from "./store/docker-archive-source.ts";
-export { ociArchive, openOciArchive, type ArchiveSource } from "./store/oci-archive.ts";
+export {
+  ociArchive,
+  openOciArchive,
+  type ArchiveSource,
+  type OciArchiveSink,
+  type OciArchiveSource,
+} from "./store/oci-archive.ts";

@@ -4,16 +4,11 @@ import { digestOf, type Digest } from "../oci/digest.ts";
 import { parseManifestDocument, type Manifest } from "../oci/manifest.ts";
 import { MediaType } from "../oci/media-type.ts";
 import { referrersTag } from "../oci/reference.ts";
-import type { CallOptions } from "../store/store.ts";
+import type { CallOptions, ReferrersOptions } from "../store/store.ts";
 import type { RepositoryContext } from "./context.ts";
 import { pages } from "./listing.ts";
 import { fetchManifest, putManifest } from "./manifest.ts";
 import { RegistryError } from "./registry-error.ts";
-
-export interface ReferrersOptions extends CallOptions {
-  /** Only those of this type. */
-  readonly artifactType?: string;
-}
 
 /**
  * What refers to a manifest by its `subject`: signatures, attestations, lists of contents.

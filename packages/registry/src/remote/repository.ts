@@ -3,7 +3,16 @@ import type { Descriptor } from "../oci/descriptor.ts";
 import type { Digest } from "../oci/digest.ts";
 import { parseManifestDocument } from "../oci/manifest.ts";
 import { isIndexType, isManifestType } from "../oci/media-type.ts";
-import type { BlobSink, BlobSource, CallOptions, Mounter, Resolver, Tagger } from "../store/store.ts";
+import type {
+  BlobSink,
+  BlobSource,
+  CallOptions,
+  Mounter,
+  ReferrerSource,
+  ReferrersOptions,
+  Resolver,
+  Tagger,
+} from "../store/store.ts";
 import { verified } from "../store/verify.ts";
 import { blobExists, readBlob } from "./blob.ts";
 import type { RegistryLine, RepositoryContext, RepositoryName } from "./context.ts";
@@ -18,11 +27,11 @@ import {
 import { deleteContent } from "./delete.ts";
 import { listTags } from "./listing.ts";
 import { mountBlob } from "./mount.ts";
-import { addTaggedReferrer, listReferrers, type ReferrersOptions } from "./referrers.ts";
+import { addTaggedReferrer, listReferrers } from "./referrers.ts";
 import { pushBlob, type UploadOptions } from "./upload.ts";
 
 /** One repository of a registry. Manifests and blobs go the same way; the media type tells them apart. */
-export interface RemoteRepository extends BlobSource, BlobSink, Resolver, Tagger, Mounter {
+export interface RemoteRepository extends BlobSource, BlobSink, Resolver, Tagger, Mounter, ReferrerSource {
   readonly reference: RepositoryName;
   /**
    * A manifest or an index by tag or digest: as it came, hashed here, and parsed.

@@ -1,7 +1,7 @@
 import { FormatError } from "../errors.ts";
-import type { Descriptor } from "../oci/descriptor.ts";
-import { digestAlgorithm, digestOf, type Digest } from "../oci/digest.ts";
+import { digestAlgorithm, digestOf } from "../oci/digest.ts";
 import { manifestSizeLimit, parseManifestDocument, type ManifestDocument } from "../oci/manifest.ts";
+import { referrerOf, subjectOf } from "../oci/referrer.ts";
 import { methodNotAllowed, readBody, type Call } from "./call.ts";
 import { emptyReply, Refusal, type Reply } from "./reply.ts";
 import type { Repository } from "./repository.ts";
@@ -55,9 +55,9 @@ async function push(call: Call, repository: Repository, reference: ManifestRefer
     throw new Refusal(400, "MANIFEST_BLOB_UNKNOWN", `${absent.digest} is not in this repository.`);
   }
   await repository.putManifest(digest, document, bytes);
-  const { subject } = document.kind === "index" ? document.index : document.manifest;
+  const subject = subjectOf(document);
   if (subject !== undefined) {
-    await repository.addReferrer(subject.digest, referrer(document, digest, bytes.byteLength));
+    await repository.addReferrer(subject.digest, referrerOf(document, { digest, size: bytes.byteLength }));
   }
   const names = reference.kind === "tag" ? [reference.tag, ...tags] : tags;
   for (const tag of names) await repository.tag(tag, digest);
@@ -85,20 +85,6 @@ function parsed(bytes: Uint8Array, contentType: string | undefined): ManifestDoc
     if (error instanceof FormatError) throw new Refusal(400, "MANIFEST_INVALID", error.message);
     throw error;
   }
-}
-
-/** As the referrers list shows it (distribution-spec, "Listing Referrers"). */
-function referrer(document: ManifestDocument, digest: Digest, size: number): Descriptor {
-  const { artifactType, annotations } = document.kind === "index" ? document.index : document.manifest;
-  const type =
-    artifactType ?? (document.kind === "manifest" ? document.manifest.config.mediaType : undefined);
-  return {
-    mediaType: document.mediaType,
-    digest,
-    size,
-    ...(type === undefined ? {} : { artifactType: type }),
-    ...(annotations === undefined ? {} : { annotations }),
-  };
 }
 
 function unknownManifest(reference: ManifestReference): Refusal {

@@ -5,7 +5,7 @@ import { writeTar } from "../tar/index.ts";
 import { besideName, writeChunks, writeWhole } from "./files.ts";
 import { ociLayout, type OciLayout } from "./layout.ts";
 import { abortable } from "./memory.ts";
-import type { CallOptions, LocalStore, Resolver, Tagger } from "./store.ts";
+import type { CallOptions, LocalStore, ReferrerSource, Resolver, Tagger } from "./store.ts";
 
 /**
  * An archive that is being made. Content is collected in a directory beside it, because its place in the archive is known
@@ -22,7 +22,7 @@ export interface ArchiveSink extends LocalStore, Resolver, Tagger, AsyncDisposab
 export async function archiveSink(
   path: string,
   entriesOf: (layout: OciLayout, options: CallOptions) => AsyncIterable<TarEntry>,
-): Promise<ArchiveSink> {
+): Promise<ArchiveSink & ReferrerSource> {
   const directory = besideName(path);
   const layout = ociLayout(directory, { durability: "scratch" });
   // Says at once, and not after the build, that nothing can be written there.

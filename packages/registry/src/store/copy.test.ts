@@ -4,8 +4,9 @@ import type { Descriptor } from "../oci/descriptor.ts";
 import { encodeJson } from "../oci/json.ts";
 import { MediaType } from "../oci/media-type.ts";
 import { copyImage, type CopyEvent, type CopyTarget } from "./copy.ts";
+import { layeredSource } from "./layered.ts";
 import { memoryStore, type MemoryStore } from "./memory.ts";
-import { isReplayable, type LocalStore } from "./store.ts";
+import { isReplayable, type BlobSource, type LocalStore } from "./store.ts";
 import { contentOf, readAll } from "./verify.ts";
 
 const put = (store: LocalStore, mediaType: string, value: unknown): Promise<Descriptor> =>
@@ -232,5 +233,111 @@ describe("copyImage", () => {
     const elsewhere = memoryStore();
     const root = await image(from, [await layer(elsewhere, "elsewhere")]);
     await expect(copyImage(root, from, memoryStore())).rejects.toMatchObject({ code: "BLOB_UNKNOWN" });
+  });
+});
+
+describe("copyImage that converts", () => {
+  test.each([
+    ["docker", MediaType.dockerManifestList, MediaType.dockerManifest, MediaType.dockerConfig],
+    ["oci", MediaType.ociIndex, MediaType.ociManifest, MediaType.ociConfig],
+  ] as const)("gives an index and its images the types of %s, and names the new root", async (...row) => {
+    const [types, indexType, manifestType, configType] = row;
+    const from = memoryStore();
+    const other = types === "oci" ? "docker" : "oci";
+    const config = await put(from, other === "oci" ? MediaType.ociConfig : MediaType.dockerConfig, {});
+    const content = await put(from, other === "oci" ? MediaType.ociLayer : MediaType.dockerLayer, "layer");
+    const one = await put(from, other === "oci" ? MediaType.ociManifest : MediaType.dockerManifest, {
+      schemaVersion: 2,
+      mediaType: other === "oci" ? MediaType.ociManifest : MediaType.dockerManifest,
+      config,
+      layers: [content],
+    });
+    const root = await put(from, other === "oci" ? MediaType.ociIndex : MediaType.dockerManifestList, {
+      schemaVersion: 2,
+      mediaType: other === "oci" ? MediaType.ociIndex : MediaType.dockerManifestList,
+      manifests: [one],
+    });
+    const to = memoryStore();
+    const converted = await copyImage(root, from, to, { tags: ["t"], convert: types });
+    expect(await to.resolve("t")).toEqual(converted);
+    expect(converted.mediaType).toBe(indexType);
+    const read = async (target: Descriptor): Promise<Record<string, unknown>> =>
+      JSON.parse(new TextDecoder().decode(await readAll(to.fetch(target))));
+    const { manifests } = (await read(converted)) as unknown as { manifests: Descriptor[] };
+    expect(manifests.map(({ mediaType }) => mediaType)).toEqual([manifestType]);
+    expect(await read(manifests[0] as Descriptor)).toMatchObject({
+      config: { ...config, mediaType: configType },
+      layers: [{ digest: content.digest, size: content.size }],
+    });
+    expect(await to.exists(root)).toBe(false);
+  });
+
+  test("changes nothing of an image that has the types already", async () => {
+    const from = memoryStore();
+    const root = await image(from, [await layer(from, "a")]);
+    const to = recorded();
+    expect(await copyImage(root, from, to.store, { tags: ["t"], convert: "oci" })).toEqual(root);
+    to.calls.length = 0;
+    await copyImage(root, from, to.store, { tags: ["t"], convert: "oci" });
+    expect(to.calls).toEqual(["resolve t"]);
+  });
+
+  test("does not take over what refers to the image as it was", async () => {
+    const from = memoryStore();
+    const root = await image(from, []);
+    const copied = copyImage(root, from, memoryStore(), { convert: "docker", referrers: true });
+    await expect(copied).rejects.toThrow(TypeError);
+  });
+});
+
+describe("copyImage with what refers to the image", () => {
+  const artifact = (store: LocalStore, subject: Descriptor): Promise<Descriptor> =>
+    put(store, MediaType.ociManifest, {
+      schemaVersion: 2,
+      mediaType: MediaType.ociManifest,
+      config: subject,
+      layers: [],
+      subject,
+    });
+
+  test("names the image once everything is there", async () => {
+    const from = memoryStore();
+    const config = await put(from, MediaType.ociConfig, {});
+    const root = await image(from, []);
+    const signature = await put(from, MediaType.ociManifest, {
+      schemaVersion: 2,
+      config,
+      layers: [],
+      subject: root,
+    });
+    const to = recorded();
+    await copyImage(root, from, to.store, { tags: ["t"], referrers: true });
+    const last = to.calls.slice(-2);
+    expect(last).toEqual([`push ${signature.digest}`, `tag ${root.digest}`]);
+  });
+
+  test("ends where they go round in a circle", async () => {
+    const from = memoryStore();
+    const root = await image(from, []);
+    const one = await artifact(from, root);
+    const source = {
+      ...from,
+      async *referrers() {
+        yield one;
+        yield root;
+      },
+    };
+    const to = memoryStore();
+    await copyImage(root, source, to, { referrers: true });
+    expect(await to.exists(one)).toBe(true);
+  });
+
+  test("is for sources and targets that know of them", async () => {
+    const from = memoryStore();
+    const root = await image(from, []);
+    const source: BlobSource = layeredSource(from);
+    const target: CopyTarget = { push: (expected, content) => from.push(expected, content) };
+    await expect(copyImage(root, source, memoryStore(), { referrers: true })).rejects.toThrow(TypeError);
+    await expect(copyImage(root, from, target, { referrers: true })).rejects.toThrow(TypeError);
   });
 });

@@ -1,15 +1,20 @@
 import { UndockedError } from "../errors.ts";
+import type { DocumentTypes } from "../oci/convert.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { Digest } from "../oci/digest.ts";
 import { children } from "../oci/manifest.ts";
 import { isForeignLayerType } from "../oci/media-type.ts";
 import { forEachOf, slots } from "./concurrency.ts";
+import { convertImage } from "./convert-image.ts";
 import { graphDepthLimit, isDocument, readDocument, tooDeep } from "./graph.ts";
+import { referrerGraph } from "./referrers.ts";
 import {
   replayable,
   type BlobSink,
   type BlobSource,
+  type CallOptions,
   type Mounter,
+  type ReferrerSource,
   type Resolver,
   type Tagger,
 } from "./store.ts";
@@ -20,7 +25,8 @@ export type CopyTarget = BlobSink &
   Partial<Pick<BlobSource, "exists">> &
   Partial<Mounter> &
   Partial<Resolver> &
-  Partial<Tagger>;
+  Partial<Tagger> &
+  Partial<ReferrerSource>;
 
 /** What became of one blob or manifest. */
 export type CopyEvent =
@@ -35,35 +41,76 @@ export interface CopyOptions {
   readonly concurrency?: number;
   /** The repository of the target's registry that has a blob already. */
   readonly mountFrom?: (target: Descriptor) => string | undefined;
+  /** Copies what refers to the image too: signatures, attestations. Both sides must know of such. Default: `false`. */
+  readonly referrers?: boolean;
+  /** Gives the manifests these media types, and thereby other digests. Default: they are kept as they are. */
+  readonly convert?: DocumentTypes;
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: CopyEvent) => void;
 }
 
 /**
  * Copies an image, an index or an artifact with everything that it points to, each thing after what it points to, and then
- * names it. What the target has is not sent again; of a manifest that it has, the children are not asked for. Layers that
- * must not be distributed are left out.
+ * names it. What the target has is not sent again, so that a copy that was stopped goes on where it stopped; of a manifest
+ * that it has, the children are not asked for. Layers that must not be distributed are left out.
  *
  * Stops at the first error, and ends once nothing is under way any more.
+ *
+ * @returns the root as the target has it: another one than was given if it was converted
  */
 export async function copyImage(
   root: Descriptor,
-  from: BlobSource,
+  from: BlobSource & Partial<ReferrerSource>,
   to: CopyTarget,
   options: CopyOptions = {},
-): Promise<void> {
-  const { tags = [], signal } = options;
+): Promise<Descriptor> {
+  const { signal, convert } = options;
+  checkAbilities(from, to, options);
+  if (convert === undefined) return await copyRoot(root, from, to, options);
+  const converted = await convertImage(root, from, convert, callOptions(signal));
+  return await copyRoot(converted.root, converted.source, to, options);
+}
+
+function checkAbilities(
+  from: Partial<ReferrerSource>,
+  to: CopyTarget,
+  { tags = [], referrers = false, convert }: CopyOptions,
+): void {
   if (tags.length > 0 && to.tag === undefined) throw new TypeError("The target of the copy takes no tags.");
+  if (!referrers) return;
+  if (convert !== undefined)
+    throw new TypeError("What refers to an image does not refer to a converted one.");
+  if (from.referrers === undefined) throw new TypeError("The source of the copy knows no referrers.");
+  if (to.referrers === undefined) throw new TypeError("The target of the copy keeps no referrers.");
+}
+
+async function copyRoot(
+  root: Descriptor,
+  from: BlobSource & Partial<ReferrerSource>,
+  to: CopyTarget,
+  options: CopyOptions,
+): Promise<Descriptor> {
+  const { tags = [], signal, referrers = false } = options;
   const wanted: string[] = [];
   for (const tag of tags) if (!(await hasTag(to, tag, root, signal))) wanted.push(tag);
+  const copy = graphCopier(from, to, options);
   // The same image again is one request a tag, and no error where tags cannot be moved.
-  if (tags.length > 0 && wanted.length === 0) {
-    options.onEvent?.({ kind: "exists", target: root });
-    return;
+  if (tags.length > 0 && wanted.length === 0) options.onEvent?.({ kind: "exists", target: root });
+  else await copy(root);
+  if (referrers && isReferring(from)) {
+    for await (const referrer of referrerGraph(root, from, callOptions(signal))) await copy(referrer);
   }
-  const stop = new AbortController();
-  await copyGraph(root, from, to, options, stop);
-  for (const tag of wanted) await to.tag?.(root, tag, signal === undefined ? {} : { signal });
+  // Last, so that who finds the name finds everything.
+  for (const tag of wanted) await to.tag?.(root, tag, callOptions(signal));
+  return root;
+}
+
+function isReferring(from: BlobSource & Partial<ReferrerSource>): from is BlobSource & ReferrerSource {
+  return from.referrers !== undefined;
+}
+
+function callOptions(signal: AbortSignal | undefined): CallOptions {
+  return signal === undefined ? {} : { signal };
 }
 
 async function hasTag(
@@ -75,7 +122,7 @@ async function hasTag(
   signal?.throwIfAborted();
   if (to.resolve === undefined) return false;
   try {
-    const found = await to.resolve(tag, signal === undefined ? {} : { signal });
+    const found = await to.resolve(tag, callOptions(signal));
     return found.digest === root.digest;
   } catch (error) {
     // DENIED: some credentials may push and not read.
@@ -85,13 +132,13 @@ async function hasTag(
   }
 }
 
-async function copyGraph(
-  root: Descriptor,
+/** Copies roots with what they point to; what one of them brought is not asked for again for the next. */
+function graphCopier(
   from: BlobSource,
   to: CopyTarget,
   options: CopyOptions,
-  stop: AbortController,
-): Promise<void> {
+): (root: Descriptor) => Promise<void> {
+  const stop = new AbortController();
   const { concurrency = 4, mountFrom, onEvent = () => {} } = options;
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
   const transfers = slots(concurrency);
@@ -141,7 +188,7 @@ async function copyGraph(
     once(target, async () => {
       if (await transfers.run(() => present(target))) return;
       const { bytes, document } = await transfers.run(() => readDocument(from, target, { signal }));
-      if (depth > graphDepthLimit) throw tooDeep(root);
+      if (depth > graphDepthLimit) throw tooDeep(target);
       // Inner indexes go one by one: what is held of manifests stays within the concurrency.
       const limit = document.kind === "index" && depth > 0 ? 1 : concurrency;
       await forEachOf(children(document), limit, (child) => {
@@ -153,12 +200,14 @@ async function copyGraph(
       await transfers.run(() => send(target, () => contentOf(bytes)));
     });
 
-  try {
-    await (isDocument(root) ? copyDocument(root, 0) : copyBlob(root));
-  } catch (error) {
-    // What comes back first may be another part's end: the one that all were stopped for is the reason.
-    throw stop.signal.aborted ? stop.signal.reason : error;
-  }
+  return async (root) => {
+    try {
+      await (isDocument(root) ? copyDocument(root, 0) : copyBlob(root));
+    } catch (error) {
+      // What comes back first may be another part's end: the one that all were stopped for is the reason.
+      throw stop.signal.aborted ? stop.signal.reason : error;
+    }
+  };
 }
 
 async function* reported(

@@ -23,7 +23,9 @@ import { readAll, verified } from "./verify.ts";
  * What is tagged must be one image, not an index: the form has no place for platforms. Names are references (`app:1.0`).
  */
 export async function dockerArchive(path: string): Promise<ArchiveSink> {
-  const sink = await archiveSink(path, savedEntries);
+  // The form has no place for what refers to an image: that is taken away here, and never called.
+  // oxlint-disable-next-line typescript/unbound-method
+  const { referrers: _, ...sink } = await archiveSink(path, savedEntries);
   return {
     ...sink,
     async tag(target, reference, options) {
@@ -85,7 +87,8 @@ async function namedRoots(layout: OciLayout): Promise<readonly NamedRoot[]> {
     if (name !== undefined) image.names.push(name);
     images.set(root.digest, image);
   }
-  return [...images.values()];
+  // What has no name was not tagged: it is there because it refers to something.
+  return [...images.values()].filter(({ names }) => names.length > 0);
 }
 
 async function imageManifest(layout: OciLayout, root: Descriptor, options: CallOptions): Promise<Manifest> {

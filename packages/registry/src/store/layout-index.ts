@@ -38,10 +38,19 @@ export function findRoot(index: Index, reference: string): Descriptor | undefine
 
 /** The index with one more name, taken from whoever had it. */
 export function withRoot(index: Index, target: Descriptor, reference: string): Index {
-  const others = index.manifests.filter(({ annotations }) => annotations?.[refNameAnnotation] !== reference);
+  const others = index.manifests.filter(({ annotations, digest }) => {
+    const name = annotations?.[refNameAnnotation];
+    return name !== reference && !(name === undefined && digest === target.digest);
+  });
   const { mediaType, digest, size, ...rest } = target;
   const annotations = { ...target.annotations, [refNameAnnotation]: reference };
   return { ...index, manifests: [...others, { mediaType, digest, size, ...rest, annotations }] };
+}
+
+/** The index with a root that has no name: it is there for what it refers to. */
+export function withReferrer(index: Index, { mediaType, digest, size }: Descriptor): Index {
+  if (index.manifests.some((root) => root.digest === digest)) return index;
+  return { ...index, manifests: [...index.manifests, { mediaType, digest, size }] };
 }
 
 /** As the root is, wherever it is named. */

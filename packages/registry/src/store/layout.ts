@@ -14,13 +14,21 @@ import {
 import { encodeJson } from "../oci/json.ts";
 import { manifestSizeLimit, parseManifestDocument, type Index } from "../oci/manifest.ts";
 import { besideName, hasCode, ifPresent, readChunks, writeChunks, writeWhole } from "./files.ts";
-import { emptyIndex, findRoot, layoutVersion, parseLayoutIndex, withRoot } from "./layout-index.ts";
+import {
+  emptyIndex,
+  findRoot,
+  layoutVersion,
+  parseLayoutIndex,
+  withReferrer,
+  withRoot,
+} from "./layout-index.ts";
 import { withLock } from "./lock.ts";
 import { abortable, unknownContent } from "./memory.ts";
-import type { LocalStore, Resolver, Tagger } from "./store.ts";
+import { isReferrer, referrersAmong } from "./referrers.ts";
+import type { LocalStore, ReferrerSource, Resolver, Tagger } from "./store.ts";
 import { readAll, verified } from "./verify.ts";
 
-export interface OciLayout extends LocalStore, Resolver, Tagger {
+export interface OciLayout extends LocalStore, Resolver, Tagger, ReferrerSource {
   /** The roots that the layout names, in its order. */
   roots(): Promise<readonly Descriptor[]>;
 }
@@ -60,7 +68,35 @@ export function ociLayout(directory: string, options: OciLayoutOptions = {}): Oc
     return status?.isFile() === true && status.size === target.size;
   };
 
-  return {
+  const rewriteIndex = async (
+    change: (index: Index) => Index,
+    signal: AbortSignal | undefined,
+  ): Promise<void> => {
+    await prepare(directory);
+    await removeStale(directory);
+    await withLock(join(directory, ".index.json.lock"), signal, async (confirm) => {
+      const bytes = encodeJson(change(await readIndex(indexPath)));
+      await writeWhole(
+        besideName(join(directory, INGEST)),
+        async (file) => {
+          await file.writeFile(bytes);
+          await confirm();
+        },
+        () => indexPath,
+        durability,
+      );
+    });
+  };
+
+  /** What refers to another manifest is found again through the index only. */
+  const keepReferrer = async (target: Descriptor, signal: AbortSignal | undefined): Promise<void> => {
+    if (!(await isReferrer(layout, target))) return;
+    const index = await readIndex(indexPath);
+    if (index !== withReferrer(index, target))
+      await rewriteIndex((current) => withReferrer(current, target), signal);
+  };
+
+  const layout: OciLayout = {
     async *fetch(target, options) {
       const file = await ifPresent(open(blobPath(target.digest)));
       if (file === undefined) throw unknownContent(target);
@@ -73,13 +109,16 @@ export function ociLayout(directory: string, options: OciLayoutOptions = {}): Oc
     },
     exists,
     async push(expected, content, options) {
-      if (await exists(expected)) return;
-      await write(verified(expected, content), () => blobPath(expected.digest), options?.signal);
+      if (!(await exists(expected)))
+        await write(verified(expected, content), () => blobPath(expected.digest), options?.signal);
+      await keepReferrer(expected, options?.signal);
     },
     async ingest(mediaType, content, options) {
       const seen = tally();
       await write(seen.through(content), () => blobPath(seen.digest()), options?.signal);
-      return { mediaType, digest: seen.digest(), size: seen.size() };
+      const target = { mediaType, digest: seen.digest(), size: seen.size() };
+      await keepReferrer(target, options?.signal);
+      return target;
     },
     async resolve(reference) {
       const found =
@@ -93,26 +132,16 @@ export function ociLayout(directory: string, options: OciLayoutOptions = {}): Oc
     },
     async tag(target, reference, options) {
       if (!(await exists(target))) throw unknownContent(target);
-      await prepare(directory);
-      await removeStale(directory);
-      await withLock(join(directory, ".index.json.lock"), options?.signal, async (confirm) => {
-        const index = await readIndex(indexPath);
-        const bytes = encodeJson(withRoot(index, target, reference));
-        await writeWhole(
-          besideName(join(directory, INGEST)),
-          async (file) => {
-            await file.writeFile(bytes);
-            await confirm();
-          },
-          () => indexPath,
-          durability,
-        );
-      });
+      await rewriteIndex((index) => withRoot(index, target, reference), options?.signal);
     },
     async roots() {
       return (await readIndex(indexPath)).manifests;
     },
+    async *referrers(subject, options) {
+      yield* referrersAmong((await readIndex(indexPath)).manifests, layout, subject, options);
+    },
   };
+  return layout;
 }
 
 const INGEST = ".ingest";

@@ -2,16 +2,17 @@ import { ContentError } from "../errors.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { digestOf, isDigest, type Digest } from "../oci/digest.ts";
 import { isIndexType, isManifestType } from "../oci/media-type.ts";
-import type { LocalStore, Resolver, Tagger } from "./store.ts";
+import { referrersAmong } from "./referrers.ts";
+import type { LocalStore, ReferrerSource, Resolver, Tagger } from "./store.ts";
 import { contentOf, readAll, verified } from "./verify.ts";
 
-export interface MemoryStore extends LocalStore, Resolver, Tagger {}
+export interface MemoryStore extends LocalStore, Resolver, Tagger, ReferrerSource {}
 
 /** Keeps content in memory: for tests, and for images that are small. */
 export function memoryStore(): MemoryStore {
   const blobs = new Map<Digest, { readonly mediaType: string; readonly bytes: Uint8Array }>();
   const roots = new Map<string, Descriptor>();
-  return {
+  const store: MemoryStore = {
     async *fetch(target, options) {
       options?.signal?.throwIfAborted();
       const blob = blobs.get(target.digest);
@@ -48,7 +49,16 @@ export function memoryStore(): MemoryStore {
       if (!blobs.has(target.digest)) throw unknownContent(target);
       roots.set(reference, target);
     },
+    referrers(subject, options) {
+      const all = [...blobs].map(([digest, { mediaType, bytes }]) => ({
+        mediaType,
+        digest,
+        size: bytes.byteLength,
+      }));
+      return referrersAmong(all, store, subject, options);
+    },
   };
+  return store;
 }
 
 /** What every store throws for content that it does not have. */

@@ -10,12 +10,15 @@ import { reachable } from "./graph.ts";
 import { emptyIndex, findRoot, layoutVersion, parseLayoutIndex } from "./layout-index.ts";
 import type { OciLayout } from "./layout.ts";
 import { abortable, unknownContent } from "./memory.ts";
-import type { BlobSource, CallOptions, Resolver } from "./store.ts";
+import { referrersAmong } from "./referrers.ts";
+import type { BlobSource, CallOptions, ReferrerSource, Resolver } from "./store.ts";
 import { openTarFile, type TarFile } from "./tar-file.ts";
 import { readAll, verified } from "./verify.ts";
 
+export interface OciArchiveSink extends ArchiveSink, ReferrerSource {}
+
 /** An OCI layout as one tar file, to be written. The same images under the same names give the same bytes. */
-export function ociArchive(path: string): Promise<ArchiveSink> {
+export function ociArchive(path: string): Promise<OciArchiveSink> {
   return archiveSink(path, layoutEntries);
 }
 
@@ -42,12 +45,14 @@ export interface ArchiveSource extends BlobSource, Resolver, AsyncDisposable {
   roots(): Promise<readonly Descriptor[]>;
 }
 
+export interface OciArchiveSource extends ArchiveSource, ReferrerSource {}
+
 /**
  * Opens an OCI layout in a tar file, gzipped or not.
  *
  * @throws {FormatError} `LAYOUT_INVALID`, `TAR_INVALID`
  */
-export async function openOciArchive(path: string, options: CallOptions = {}): Promise<ArchiveSource> {
+export async function openOciArchive(path: string, options: CallOptions = {}): Promise<OciArchiveSource> {
   const tar = await openTarFile(path, options);
   try {
     return await archiveSource(path, tar);
@@ -57,7 +62,7 @@ export async function openOciArchive(path: string, options: CallOptions = {}): P
   }
 }
 
-async function archiveSource(path: string, tar: TarFile): Promise<ArchiveSource> {
+async function archiveSource(path: string, tar: TarFile): Promise<OciArchiveSource> {
   const file = tar.find("index.json");
   if (file === undefined || tar.find("oci-layout") === undefined) {
     throw new FormatError(
@@ -66,7 +71,7 @@ async function archiveSource(path: string, tar: TarFile): Promise<ArchiveSource>
     );
   }
   const index = parseLayoutIndex(await readAll(file.read(0, manifestSizeLimit + 1)), `${path}'s index.json`);
-  return {
+  const source: OciArchiveSource = {
     async *fetch(target, options) {
       const part = tar.find(blobPath(target.digest));
       if (part === undefined) throw unknownContent(target);
@@ -83,8 +88,10 @@ async function archiveSource(path: string, tar: TarFile): Promise<ArchiveSource>
     async roots() {
       return index.manifests;
     },
+    referrers: (subject, options) => referrersAmong(index.manifests, source, subject, options),
     [Symbol.asyncDispose]: () => tar[Symbol.asyncDispose](),
   };
+  return source;
 }
 
 function blobPath(digest: Digest): string {

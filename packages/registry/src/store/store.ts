@@ -1,4 +1,5 @@
 import type { Descriptor } from "../oci/descriptor.ts";
+import type { Digest } from "../oci/digest.ts";
 
 export interface CallOptions {
   readonly signal?: AbortSignal;
@@ -36,6 +37,16 @@ export interface Tagger {
 /** A registry's shortcut: takes a blob over from another of its repositories. `false`: it has to be sent. */
 export interface Mounter {
   mount(target: Descriptor, from: string, options?: CallOptions): Promise<boolean>;
+}
+
+export interface ReferrersOptions extends CallOptions {
+  /** Only those of this type. */
+  readonly artifactType?: string;
+}
+
+/** Knows what refers to a manifest by its `subject`: signatures, attestations, lists of contents. */
+export interface ReferrerSource {
+  referrers(subject: Digest, options?: ReferrersOptions): AsyncIterable<Descriptor>;
 }
 
 /** A store that finds digest and size itself. */
