@@ -33,6 +33,7 @@ const rules: Rules = {
       elf: ["context"],
       preflight: ["layer", "rootfs", "context", "elf"],
       cache: ["layer", "rootfs", "context", "elf"],
+      check: ["preflight", "layer", "rootfs", "context", "elf"],
       // Where they meet.
       build: "*",
       index: "*",

@@ -13,6 +13,10 @@ const commands: Readonly<Record<string, Entry>> = {
     summary: "Build an image from a Dockerfile and file mappings",
     load: () => import("./commands/build.ts"),
   },
+  check: {
+    summary: "Tell whether an image that is there can start",
+    load: () => import("./commands/check.ts"),
+  },
   inspect: {
     summary: "Tell whether an executable can start in an image of its own",
     load: () => import("./commands/inspect.ts"),

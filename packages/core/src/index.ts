@@ -19,3 +19,6 @@ export type { FileContent, NodeKind, SourceNode, SourceTree } from "./context/so
 export { LayerError } from "./layer/layer-error.ts";
 export { CopyError } from "./rootfs/copy-error.ts";
 export type { Finding, Proof, ProofStep, UserFacts } from "./preflight/proof.ts";
+export { checkImage, type CheckedImage, type CheckOptions } from "./check/check-image.ts";
+export { checkFile } from "./check/check-file.ts";
+export { openImage, type OpenedImage, type OpenImageOptions } from "./check/open-image.ts";

@@ -46,7 +46,7 @@ function byText(trial: Trial, cause: Cause, text: string, shell: string): readon
     severity: variable === undefined && plain ? cause.severity : "warning",
   };
   trial.steps.push({ kind: "text", path: text, detail: `${shell} starts ${word}` });
-  return found(trial, next, word, args, true);
+  return found(trial, next, word, args, "shell");
 }
 
 function byEnv(trial: Trial, cause: Cause, args: readonly string[], isShebang: boolean): readonly Delegate[] {
@@ -68,20 +68,30 @@ function byEnv(trial: Trial, cause: Cause, args: readonly string[], isShebang: b
     });
     return [];
   }
-  return found(trial, { ...cause, environment }, name, rest, false);
+  return found(trial, { ...cause, environment }, name, rest, isShebang ? "interpreter" : "program");
 }
 
-/** A program by name or path, as a program that starts it would find it. */
+/**
+ * A program by name or path, as one that starts it would find it.
+ *
+ * @param as - the image's program, what a shell starts (which runs texts without `#!` too), or what `#!…env` does
+ */
 export function found(
   trial: Trial,
   cause: Cause,
   name: string,
   args: readonly string[],
-  runsText: boolean,
+  as: "program" | "shell" | "interpreter",
 ): readonly Delegate[] {
   const make = (path: string): Delegate => ({
     cause: { ...cause, chain: [...cause.chain, path] },
-    execution: { path, args, role: "program", scripts: 0, runsText },
+    execution: {
+      path,
+      args,
+      role: as === "interpreter" ? "interpreter" : "program",
+      scripts: 0,
+      runsText: as === "shell",
+    },
   });
   if (name.includes("/")) return [make(name)];
   const result = lookPath(trial, name, cause.environment);
@@ -97,7 +107,11 @@ export function found(
     trial,
     { ...cause, chain },
     {
-      code: isReturn ? "SCRIPT_CARRIAGE_RETURN" : "ENTRYPOINT_NOT_FOUND",
+      ...(isReturn
+        ? { code: "SCRIPT_CARRIAGE_RETURN" }
+        : as === "interpreter"
+          ? { code: "SCRIPT_INTERPRETER_MISSING" }
+          : { code: "ENTRYPOINT_NOT_FOUND" }),
       prediction: `would fail: exec ${JSON.stringify(name)}: executable file not found in $PATH`,
       message: isReturn
         ? "the line of the script ends in a carriage return, which is part of the name."

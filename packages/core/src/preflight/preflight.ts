@@ -86,7 +86,8 @@ async function start(trial: Trial, cause: Cause, argv: readonly string[]): Promi
     });
     return;
   }
-  for (const next of found(trial, cause, name, args, false)) await execute(trial, next.cause, next.execution);
+  for (const next of found(trial, cause, name, args, "program"))
+    await execute(trial, next.cause, next.execution);
 }
 
 function checkUser(trial: Trial, { missing, name }: FoundUser): void {

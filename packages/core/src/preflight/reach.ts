@@ -86,8 +86,9 @@ export function reach(
   }
   if (node === undefined) {
     const errno = fault === "not-a-directory" ? "ENOTDIR" : "ENOENT";
+    const isReturn = role === "interpreter" && path.endsWith("\r");
     report(trial, cause, {
-      ...code.missing,
+      ...(isReturn ? { code: "SCRIPT_CARRIAGE_RETURN" } : code.missing),
       prediction: prediction(program, errno),
       message: missing(walk, role, path),
       hint: missingHint(role, path),
