@@ -1,6 +1,8 @@
+import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Answer } from "./answer.ts";
 import type { Call } from "./call.ts";
+import { credentialRefusal, isSigned, redirectToStorage } from "./elsewhere.ts";
 import { credentialKind, type CredentialKind } from "./log.ts";
 import { Refusal, refusalReply, type Reply, type RegistryCode } from "./reply.ts";
 
@@ -46,6 +48,13 @@ export type FaultKind =
   | { readonly kind: "redirect"; readonly to: string; readonly status?: 301 | 302 | 303 | 307 | 308 }
   /** Makes Locations absolute: on the origin that was asked, or on another. */
   | { readonly kind: "location"; readonly origin?: string }
+  /**
+   * Gives blobs out by signed URLs of another origin, at which a credential is an error: as from S3 or a content network. The
+   * origin is this server under another loopback name.
+   */
+  | { readonly kind: "storage" }
+  /** Refuses a piece that says its place (`Content-Range`) and is larger, with 416. */
+  | { readonly kind: "chunk-limit"; readonly bytes: number }
   /** Takes a mount for the beginning of an upload, which the specification allows. */
   | { readonly kind: "no-mount" };
 
@@ -62,18 +71,30 @@ export function armed(fault: Fault): ArmedFault {
   return { fault, left: fault.times ?? Number.POSITIVE_INFINITY };
 }
 
-/** Puts the faults that match a request between it and its answer. */
-export function withFaults(answer: Answer, faults: Set<ArmedFault>): Answer {
+/**
+ * Puts the faults that match a request between it and its answer.
+ *
+ * @param unguarded - answers whom a signed URL was given to
+ */
+export function withFaults(answer: Answer, unguarded: Answer, faults: Set<ArmedFault>): Answer {
+  const signature = randomUUID();
   return async (call) => {
     const taken = takeFaults(faults, call);
+    const isAtStorage = taken.some(({ kind }) => kind === "storage") && isSigned(call, signature);
     let request = call;
     for (const fault of taken) {
-      const early = await before(fault, request);
+      const early = await before(fault, request, isAtStorage);
       if (early !== undefined) return early;
       request = changedCall(fault, request);
     }
-    const reply = await answer(request);
-    return taken.reduce((changed, fault) => changedReply(fault, call, changed), reply);
+    let reply = await (isAtStorage ? unguarded : answer)(request);
+    for (const fault of taken) {
+      reply =
+        fault.kind === "storage"
+          ? await redirectToStorage(call, reply, signature)
+          : changedReply(fault, call, reply);
+    }
+    return reply;
   };
 }
 
@@ -91,7 +112,7 @@ function takeFaults(faults: Set<ArmedFault>, call: Call): readonly Fault[] {
 }
 
 /** What comes instead of the answer. */
-async function before(fault: Fault, call: Call): Promise<Reply | undefined> {
+async function before(fault: Fault, call: Call, isAtStorage: boolean): Promise<Reply | undefined> {
   switch (fault.kind) {
     case "delay":
       await sleep(fault.ms);
@@ -101,6 +122,14 @@ async function before(fault: Fault, call: Call): Promise<Reply | undefined> {
       const headers = retryAfter === undefined ? {} : { "retry-after": retryAfter };
       return refusalReply(new Refusal(status, codeOf(status), "A fault that was asked for.", { headers }));
     }
+    case "storage":
+      return isAtStorage ? credentialRefusal(call) : undefined;
+    case "chunk-limit":
+      if (call.headers["content-range"] === undefined) return undefined;
+      if (Number(call.headers["content-length"] ?? Number.NaN) <= fault.bytes) return undefined;
+      return refusalReply(
+        new Refusal(416, "BLOB_UPLOAD_INVALID", `A piece has at most ${fault.bytes} bytes here.`),
+      );
     case "redirect":
       return {
         status: fault.status ?? 307,
@@ -152,6 +181,8 @@ function changedReply(fault: Fault, call: Call, reply: Reply): Reply {
     case "status":
     case "redirect":
     case "cut-upload":
+    case "storage":
+    case "chunk-limit":
     case "no-mount":
       return reply;
   }
@@ -193,6 +224,8 @@ function codeOf(status: number): RegistryCode {
       return "UNAUTHORIZED";
     case 403:
       return "DENIED";
+    case 405:
+      return "UNSUPPORTED";
     case 429:
       return "TOOMANYREQUESTS";
     case 503:

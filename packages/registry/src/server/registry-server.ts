@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { answering, brokenReply, distribution } from "./answer.ts";
+import { answering, brokenReply, distribution, type Answer } from "./answer.ts";
 import { guard } from "./auth.ts";
 import type { Call } from "./call.ts";
 import { directoryStorage } from "./directory-storage.ts";
@@ -45,7 +45,9 @@ export async function registryServer(options: RegistryServerOptions = {}): Promi
   const storage = await openStorage(place);
   const sessions = uploads(storage);
   const faults = new Set(initial.map(armed));
-  const answer = withFaults(answering(distribution(storage, sessions, guard(auth))), faults);
+  const answerFor = (whom: RegistryAuth | undefined): Answer =>
+    answering(distribution(storage, sessions, guard(whom)));
+  const answer = withFaults(answerFor(auth), answerFor(undefined), faults);
   const requests: LoggedRequest[] = [];
 
   return {
