@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import {
   ContentError,
   type BlobSource,
@@ -6,6 +7,9 @@ import {
   type ImageConfig,
 } from "@undocked/registry";
 import { cachedIndex } from "../cache/index-cache.ts";
+import { directoryTree } from "../context/directory-tree.ts";
+import { memoryTree } from "../context/memory-tree.ts";
+import type { SourceTree } from "../context/source-tree.ts";
 import type { Dockerfile } from "../dockerfile/ast.ts";
 import { layerFiles } from "../layer/layer-files.ts";
 import type { PlanOptions } from "../plan/options.ts";
@@ -15,18 +19,23 @@ import { executableFacts } from "../preflight/file-facts.ts";
 import { indexLayer } from "../rootfs/index-layer.ts";
 import type { LayerIndex } from "../rootfs/layer-index.ts";
 import { emptyRootFs, type RootFs } from "../rootfs/rootfs.ts";
-import { openNamedContext, openRegistryImage, parseNamedContext, type BaseImage } from "./base.ts";
+import { openLayoutImage, openRegistryImage, type BaseImage } from "./base.ts";
 import type { BuildEvent } from "./event.ts";
+import { withoutIgnored } from "./ignored-tree.ts";
+import { parseNamedContext } from "./named-context.ts";
 import type { Scope } from "./scope.ts";
 import { sharedWork } from "./shared-work.ts";
 import type { Workspace } from "./workspace.ts";
 
-/** The images that a build rests on, each opened once. */
+/** The images and named contexts that a build rests on, each opened once. */
 export interface BasePool {
-  open(base: RequiredBase): Promise<BaseImage>;
-  /** One that was opened. */
-  opened(key: string): BaseImage;
-  /** The files of one that was opened; not to be changed. */
+  /** @returns the image's configuration; that of scratch for a directory */
+  open(base: RequiredBase): Promise<ImageConfig>;
+  /** One that was opened; `undefined` where it is no image but a directory. */
+  opened(key: string): BaseImage | undefined;
+  /** What COPY sees of one that was opened. */
+  tree(key: string): Promise<SourceTree>;
+  /** The files of an image that was opened; not to be changed. */
   rootFs(key: string): Promise<RootFs>;
   /** The same, by the image. */
   rootFsOf(image: BaseImage): Promise<RootFs>;
@@ -42,32 +51,52 @@ export interface BasePoolOptions {
   readonly emit: (event: BuildEvent) => void;
 }
 
+/** What a base turned out to be. */
+type Opened =
+  | { readonly kind: "image"; readonly image: BaseImage }
+  | { readonly kind: "directory"; readonly tree: SourceTree };
+
 export function basePool(options: BasePoolOptions): BasePool {
-  const opening = new Map<string, Promise<BaseImage>>();
-  const images = new Map<string, BaseImage>();
+  const opening = new Map<string, Promise<ImageConfig>>();
+  const opened = new Map<string, Opened>();
   const roots = new Map<string, Promise<RootFs>>();
 
-  async function open(base: RequiredBase): Promise<BaseImage> {
-    const image = await openBase(base, options);
-    images.set(base.key, image);
+  async function open(base: RequiredBase): Promise<ImageConfig> {
+    const found = await openBase(base, options);
+    opened.set(base.key, found);
+    if (found.kind === "directory") return scratchConfig(base);
+    const { image } = found;
     options.emit({ kind: "base", reference: image.name, digest: image.root.digest });
-    return image;
+    return image.config;
   }
 
-  function opened(key: string): BaseImage {
-    const image = images.get(key);
-    if (image === undefined) throw new Error(`the base ${key} was not opened`);
-    return image;
+  function at(key: string): Opened {
+    const found = opened.get(key);
+    if (found === undefined) throw new Error(`the base ${key} was not opened`);
+    return found;
   }
 
-  const rootFs = (key: string): Promise<RootFs> => once(roots, key, () => readRootFs(opened(key), options));
+  function imageAt(key: string): BaseImage | undefined {
+    const found = at(key);
+    return found.kind === "image" ? found.image : undefined;
+  }
+
+  function rootFs(key: string): Promise<RootFs> {
+    const image = imageAt(key);
+    if (image === undefined) throw new Error(`the base ${key} is no image`);
+    return once(roots, key, () => readRootFs(image, options));
+  }
 
   return {
     open: (base) => once(opening, base.key, () => open(base)),
-    opened,
+    opened: imageAt,
+    async tree(key) {
+      const found = at(key);
+      return found.kind === "directory" ? found.tree : await rootFs(key);
+    },
     rootFs,
     rootFsOf(image) {
-      const key = [...images.keys()].find((key) => images.get(key) === image);
+      const key = [...opened.keys()].find((key) => imageAt(key) === image);
       if (key === undefined) throw new Error(`the base ${image.name} is not of this build`);
       return rootFs(key);
     },
@@ -82,15 +111,31 @@ function once<T>(under: Map<string, Promise<T>>, key: string, work: () => Promis
   return begun;
 }
 
-function openBase(
+async function openBase(
   { kind, reference, platform }: RequiredBase,
   { workspace, project, namedContexts, call }: BasePoolOptions,
-): Promise<BaseImage> {
+): Promise<Opened> {
   const opening = { client: workspace.client, documents: workspace.content, platform, ...call };
   const value = kind === "named" ? namedContexts[reference] : undefined;
-  return value === undefined
-    ? openRegistryImage(reference, opening)
-    : openNamedContext(reference, parseNamedContext(reference, value), project, opening);
+  const context =
+    value === undefined ? ({ kind: "image", reference } as const) : parseNamedContext(reference, value);
+  switch (context.kind) {
+    case "scratch":
+      return { kind: "directory", tree: memoryTree({}) };
+    case "directory":
+      return { kind: "directory", tree: withoutIgnored(directoryTree(resolve(project, context.path))) };
+    case "image":
+      return { kind: "image", image: await openRegistryImage(context.reference, opening) };
+    case "layout": {
+      const path = resolve(project, context.path);
+      return { kind: "image", image: await openLayoutImage(reference, path, context.reference, opening) };
+    }
+  }
+}
+
+/** What a stage begins with that begins with no image. */
+function scratchConfig({ platform }: RequiredBase): ImageConfig {
+  return { ...platform, config: { WorkingDir: "/" }, rootfs: { type: "layers", diff_ids: [] } };
 }
 
 /**
@@ -153,7 +198,7 @@ export async function completePlan(
     const missing = plan.requiredBases.filter(({ key }) => !configs.has(key));
     if (missing.length === 0) return plan;
     for (const base of missing) void pool.open(base).catch(() => {});
-    for (const base of missing) configs.set(base.key, (await pool.open(base)).config);
+    for (const base of missing) configs.set(base.key, await pool.open(base));
     plan = planStages(dockerfile, options, configs);
   }
 }

@@ -1,10 +1,8 @@
-import { resolve } from "node:path";
 import {
   ContentError,
   formatReference,
   ociLayout,
   contentOf,
-  parseDigest,
   parseImageConfig,
   parseManifestDocument,
   parseReference,
@@ -23,7 +21,6 @@ import {
   type Reference,
   type RegistryClient,
 } from "@undocked/registry";
-import { OptionsError } from "./options.ts";
 
 /** An image that a stage starts from, or that files are copied from. */
 export interface BaseImage {
@@ -49,49 +46,15 @@ export async function openRegistryImage(text: string, opening: Opening): Promise
   };
 }
 
-/** What a named context stands for. */
-export type NamedContext =
-  | { readonly kind: "image"; readonly reference: string }
-  | { readonly kind: "layout"; readonly path: string; readonly reference: string };
-
-/** Opens the image that a named context stands for. A layout's relative path starts at the project. */
-export async function openNamedContext(
+/** Opens an image of a layout. */
+export async function openLayoutImage(
   name: string,
-  context: NamedContext,
-  project: string,
+  directory: string,
+  reference: string,
   opening: Opening,
 ): Promise<BaseImage> {
-  if (context.kind === "image") return openRegistryImage(context.reference, opening);
-  const layout = ociLayout(resolve(project, context.path));
-  return openImage(layout, await layout.resolve(context.reference, callOf(opening)), name, opening);
-}
-
-/**
- * Reads `docker-image://REFERENCE` or `oci-layout:///directory[:tag][@digest]`.
- *
- * @throws {OptionsError} `OPTIONS_INVALID`
- */
-export function parseNamedContext(name: string, value: string): NamedContext {
-  const [, scheme, rest = ""] = /^(docker-image|oci-layout):\/\/(.+)$/s.exec(value) ?? [];
-  if (scheme === undefined) {
-    throw new OptionsError(
-      "OPTIONS_INVALID",
-      `The named context ${name} is ${JSON.stringify(value)}, which is no kind of context that there is.`,
-      {
-        hint: `Write ${name}=docker-image://REFERENCE or ${name}=oci-layout:///directory:tag.`,
-      },
-    );
-  }
-  if (scheme === "docker-image") return { kind: "image", reference: formatReference(parseReference(rest)) };
-  const [located = "", digest] = rest.split("@", 2);
-  const colon = located.lastIndexOf(":");
-  const tagged = colon > located.lastIndexOf("/");
-  const tag = tagged ? located.slice(colon + 1) : "latest";
-  return {
-    kind: "layout",
-    path: tagged ? located.slice(0, colon) : located,
-    reference: digest === undefined ? tag : parseDigest(digest),
-  };
+  const layout = ociLayout(directory);
+  return openImage(layout, await layout.resolve(reference, callOf(opening)), name, opening);
 }
 
 /** What an image is opened with. */

@@ -1,21 +1,24 @@
+import { resolve } from "node:path";
 import {
   contentOf,
-  defaultPlatform,
+  formatPlatform,
   type BlobSource,
   type Descriptor,
   type Diagnostic,
   type Digest,
   type ImageConfig,
   type Manifest,
+  type Platform,
   type Reference,
 } from "@undocked/registry";
 import type { MappedTree } from "../context/mapped-tree.ts";
+import { directoryTree } from "../context/directory-tree.ts";
+import type { IgnoreMatcher } from "../dockerfile/ignore.ts";
 import type { PlanOptions } from "../plan/options.ts";
 import { planStages } from "../plan/plan-stages.ts";
 import type { BuildPlan } from "../plan/plan.ts";
 import type { Proof } from "../preflight/proof.ts";
 import { assembleImage, type AssembledImage } from "./assemble.ts";
-import { parseNamedContext } from "./base.ts";
 import { basePool, completePlan } from "./base-pool.ts";
 import {
   formatTagged,
@@ -29,6 +32,7 @@ import type { BuildEvent } from "./event.ts";
 import { faults } from "./faults.ts";
 import { readInput, type BuildInput } from "./input.ts";
 import { checkLocally } from "./local-check.ts";
+import { parseNamedContext } from "./named-context.ts";
 import { checkOptions, requestedPlatform, type BuildOptions } from "./options.ts";
 import { proveStart } from "./prove-start.ts";
 import { scope } from "./scope.ts";
@@ -89,27 +93,30 @@ async function check(options: BuildOptions): Promise<Checked> {
   const { namedContexts = {}, tags = [], executables = "static" } = options;
   const found = faults();
   for (const tag of tags) found.collect(() => taggedReference(tag));
-  for (const [name, value] of Object.entries(namedContexts))
-    found.collect(() => parseNamedContext(name, value));
   const platform = found.collect(() => requestedPlatform(options));
-  const { dockerfile, context, mapped, project } = readInput(options, found);
-  const planOptions = planOptionsOf(options, platform ?? defaultPlatform);
+  const { dockerfile, context, ignore, mapped, project } = readInput(options, found);
+  for (const [name, value] of Object.entries(namedContexts))
+    found.collect(() => checkNamedContext(name, value, project));
+  const planOptions = planOptionsOf(options, platform, ignore);
   const plan =
     dockerfile === undefined
       ? undefined
       : found.collect(() => planStages(dockerfile, planOptions, new Map()));
-  if (dockerfile === undefined || plan === undefined || context === undefined || mapped === undefined) {
-    throw found.error();
-  }
+  if (!dockerfile || !plan || !context || !ignore || !mapped) throw found.error();
   const steps = await checkLocally(plan, context, executables, found);
   found.throwIfAny();
-  return { dockerfile, context, mapped, project, planOptions, plan, steps };
+  return { dockerfile, context, ignore, mapped, project, planOptions, plan, steps };
 }
 
-function planOptionsOf(options: BuildOptions, platform: NonNullable<PlanOptions["platform"]>): PlanOptions {
+function planOptionsOf(
+  options: BuildOptions,
+  platform: Platform | undefined,
+  ignore: IgnoreMatcher | undefined,
+): PlanOptions {
   const { buildArgs, labels, target, entrypoint, sourceDateEpoch, namedContexts } = options;
   return {
-    platform,
+    ...(platform === undefined ? {} : { platform }),
+    ...(ignore === undefined ? {} : { ignore }),
     ...(buildArgs === undefined ? {} : { buildArgs }),
     ...(labels === undefined ? {} : { labels }),
     ...(target === undefined ? {} : { target }),
@@ -117,6 +124,12 @@ function planOptionsOf(options: BuildOptions, platform: NonNullable<PlanOptions[
     ...(sourceDateEpoch === undefined ? {} : { sourceDateEpoch }),
     ...(namedContexts === undefined ? {} : { namedContexts: Object.keys(namedContexts) }),
   };
+}
+
+/** A directory that is not there is told before anything is fetched. */
+function checkNamedContext(name: string, value: string, project: string): void {
+  const context = parseNamedContext(name, value);
+  if (context.kind === "directory") directoryTree(resolve(project, context.path));
 }
 
 async function build(options: BuildOptions, checked: Checked, workspace: Workspace): Promise<BuiltImage> {
@@ -142,14 +155,16 @@ async function build(options: BuildOptions, checked: Checked, workspace: Workspa
     bases,
     workspace,
     executables,
-    checked: checked.steps,
+    // What was judged for another platform is judged again: the base may have decided otherwise.
+    checked:
+      formatPlatform(plan.platform) === formatPlatform(checked.plan.platform) ? checked.steps : new Set(),
     timestamps,
     epoch,
     emit,
     hold,
     ...call,
   });
-  const image = assemble(stage, epoch);
+  const image = assemble(stage, plan.platform, epoch);
   const { proof, warnings: doubts } = await proveStart(stage, bases, options);
   const warnings = [...plan.warnings, ...unusedMappings(mapped), ...doubts];
   for (const warning of warnings) emit({ kind: "warning", warning });
@@ -173,10 +188,14 @@ async function build(options: BuildOptions, checked: Checked, workspace: Workspa
   };
 }
 
-function assemble({ base, history, layers, plan: stage }: BuiltStage, epoch: number): AssembledImage {
+function assemble(
+  { base, history, layers, plan: stage }: BuiltStage,
+  platform: Platform,
+  epoch: number,
+): AssembledImage {
   return assembleImage({
     base: base === undefined ? undefined : { config: base.config, layers: base.manifest.layers },
-    platform: stage.platform,
+    platform,
     config: stage.config,
     ...(stage.author === undefined ? {} : { author: stage.author }),
     history,

@@ -2,17 +2,15 @@ import { readFileSync } from "node:fs";
 import { basename, relative, resolve } from "node:path";
 import { UndockedError } from "@undocked/registry";
 import { directoryTree } from "../context/directory-tree.ts";
-import { filteredTree } from "../context/filtered-tree.ts";
 import { mappedTree, type MappedTree } from "../context/mapped-tree.ts";
 import { memoryTree } from "../context/memory-tree.ts";
 import { cleanPath } from "../context/path.ts";
-import { resolveInside } from "../context/resolve.ts";
 import type { SourceTree } from "../context/source-tree.ts";
 import type { Dockerfile } from "../dockerfile/ast.ts";
-import { parseIgnoreFile } from "../dockerfile/ignore.ts";
+import { ignoreMatcher, type IgnoreMatcher } from "../dockerfile/ignore.ts";
 import { parseDockerfile } from "../dockerfile/parse.ts";
-import { ignoreRules } from "./copy-step.ts";
 import type { Faults } from "./faults.ts";
+import { filtered, ignorePatterns, readInside } from "./ignored-tree.ts";
 import type { BuildOptions } from "./options.ts";
 
 /** The Dockerfile is not where it was said to be. */
@@ -23,6 +21,8 @@ export interface BuildInput {
   readonly dockerfile?: Dockerfile;
   /** As COPY sees it: mappings laid over, ignored files left out. */
   readonly context?: SourceTree;
+  /** What was left out. */
+  readonly ignore?: IgnoreMatcher;
   /** The same before files were ignored. */
   readonly mapped?: MappedTree;
   /** The directory that relative paths start at. */
@@ -52,14 +52,17 @@ export function readInput(options: BuildOptions, faults: Faults): BuildInput {
     source === undefined
       ? undefined
       : faults.collect(() => parseDockerfile(source.text, { file: source.file }));
-  const context =
+  const ignored =
     mapped === undefined
       ? undefined
-      : faults.collect(() => withoutIgnored(mapped, source?.ignore ?? readInside(mapped, "/.dockerignore")));
+      : faults.collect(() => {
+          const patterns = ignorePatterns(source?.ignore ?? readInside(mapped, "/.dockerignore"));
+          return { context: filtered(mapped, patterns), ignore: ignoreMatcher(patterns) };
+        });
   return {
     project,
     ...(dockerfile === undefined ? {} : { dockerfile }),
-    ...(context === undefined ? {} : { context }),
+    ...ignored,
     ...(mapped === undefined ? {} : { mapped }),
   };
 }
@@ -70,11 +73,6 @@ function contextTree(options: BuildOptions, project: SourceTree): SourceTree {
   if (typeof context === "object") return context;
   if (context !== undefined) return directoryTree(resolve(context));
   return files === undefined ? project : memoryTree({});
-}
-
-function withoutIgnored(tree: SourceTree, ignore: Uint8Array | undefined): SourceTree {
-  const patterns = ignore === undefined ? [] : parseIgnoreFile(new TextDecoder().decode(ignore));
-  return patterns.length === 0 ? tree : filteredTree(tree, ignoreRules(patterns));
 }
 
 function dockerfileText(
@@ -122,13 +120,6 @@ function readHost(path: string): Uint8Array | undefined {
       return undefined;
     throw error;
   }
-}
-
-function readInside(tree: SourceTree, path: string): Uint8Array | undefined {
-  const { path: real, node, obstacle } = resolveInside(tree, path);
-  if (node?.kind !== "file" || obstacle !== undefined) return undefined;
-  const content = tree.open(real);
-  return content.readAt?.(0, content.size);
 }
 
 function notFound(name: string, where: string): InputError {

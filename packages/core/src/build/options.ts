@@ -1,6 +1,5 @@
 import { z } from "zod";
 import {
-  defaultPlatform,
   parsePlatform,
   UndockedError,
   type Diagnostic,
@@ -54,9 +53,12 @@ export interface BuildOptions {
   readonly labels?: Readonly<Record<string, string>>;
   /** A stage's name. Default: the last stage. */
   readonly target?: string;
-  /** Names that FROM and `COPY --from` may use: `oci-layout:///directory[:tag]`. */
+  /**
+   * Names that FROM and `COPY --from` may use: a directory, `docker-image://REFERENCE` or `oci-layout:///directory[:tag]`.
+   * A relative path starts at the project.
+   */
   readonly namedContexts?: Readonly<Record<string, string>>;
-  /** One platform for now. Default: `linux/amd64`, whatever the host is. */
+  /** One platform for now. Default: `linux/amd64`, whatever the host is; the result has its base's. */
   readonly platforms?: readonly string[];
   /**
    * `static` (default): every ELF executable that the build adds must be statically linked and be for the platform.
@@ -176,10 +178,10 @@ function contradictions(options: BuildOptions): string[] {
   return found;
 }
 
-/** The platform asked for, `linux/amd64` by default. */
-export function requestedPlatform(options: BuildOptions): Platform {
+/** The platform asked for; `undefined`: `linux/amd64`, or what the base is that the Dockerfile's own words name. */
+export function requestedPlatform(options: BuildOptions): Platform | undefined {
   const [text] = options.platforms ?? [];
-  return text === undefined ? defaultPlatform : parsePlatform(text);
+  return text === undefined ? undefined : parsePlatform(text);
 }
 
 function isSourceTree(value: unknown): value is SourceTree {

@@ -4,6 +4,7 @@ import type { SourceTree } from "../context/source-tree.ts";
 import type { Entry } from "../layer/entry.ts";
 import { makeLayer, type Layer } from "../layer/make-layer.ts";
 import type { BuildPlan, CopySource, StageBase, StagePlan, Step, WorkdirStep } from "../plan/plan.ts";
+import { copy } from "../rootfs/copy.ts";
 import { parseOwner } from "../rootfs/owner.ts";
 import { emptyRootFs, type RootFs } from "../rootfs/rootfs.ts";
 import { workdir } from "../rootfs/workdir.ts";
@@ -75,7 +76,7 @@ async function applyStage(
     context.emit({ kind: "step", text: step.createdBy, line: step.at.line });
     const entries = await entriesOf(step, root, built, context);
     if (entries !== undefined) layers.push(await layerOf(step, entries, context));
-    for (const { kind, path } of entries ?? []) if (kind === "file") added.push(`/${path}`);
+    added.push(...filesOf(entries ?? []));
     history.push({
       created: timeText(context.epoch),
       created_by: step.createdBy,
@@ -90,7 +91,7 @@ async function applyStage(
 async function startOf(
   from: StageBase,
   built: ReadonlyMap<number, BuiltStage>,
-  { bases }: StageContext,
+  context: StageContext,
 ): Promise<Omit<BuiltStage, "plan">> {
   switch (from.kind) {
     case "scratch":
@@ -101,10 +102,32 @@ async function startOf(
     }
     case "image":
     case "named": {
-      const root = await bases.rootFs(from.key);
-      return { root: root.clone(), base: bases.opened(from.key), layers: [], added: [], history: [] };
+      const base = context.bases.opened(from.key);
+      if (base === undefined) return startOfDirectory(from, context);
+      const root = await context.bases.rootFs(from.key);
+      return { root: root.clone(), base, layers: [], added: [], history: [] };
     }
   }
+}
+
+/** A named context that is a directory: its files are the first layer. */
+async function startOfDirectory(
+  { key, name }: { readonly key: string; readonly name?: string },
+  context: StageContext,
+): Promise<Omit<BuiltStage, "plan">> {
+  const root = emptyRootFs();
+  const tree = await context.bases.tree(key);
+  const sources = [{ kind: "path", tree, path: "/" }] as const;
+  const entries = copy(root, { sources, destination: "/", match: () => false, now: context.epoch });
+  if (entries.length === 0) return { root, base: undefined, layers: [], added: [], history: [] };
+  const created = timeText(context.epoch);
+  return {
+    root,
+    base: undefined,
+    layers: [await writeLayer(entries, context)],
+    added: filesOf(entries),
+    history: [{ created, created_by: `FROM ${name ?? key}`, comment: "buildkit.exporter.image.v0" }],
+  };
 }
 
 /** The entries of the step's layer; `undefined` where it makes none. */
@@ -153,8 +176,12 @@ async function treeOf(
       return stageAt(from.index, built).root;
     case "image":
     case "named":
-      return bases.rootFs(from.key);
+      return bases.tree(from.key);
   }
+}
+
+function filesOf(entries: readonly Entry[]): string[] {
+  return entries.flatMap(({ kind, path }) => (kind === "file" ? [`/${path}`] : []));
 }
 
 function stageAt(index: number, built: ReadonlyMap<number, BuiltStage>): BuiltStage {
@@ -164,13 +191,18 @@ function stageAt(index: number, built: ReadonlyMap<number, BuiltStage>): BuiltSt
 }
 
 async function layerOf(step: Step, entries: readonly Entry[], context: StageContext): Promise<Layer> {
-  const { workspace, executables, checked, timestamps, epoch, signal, plan, emit } = context;
+  const { executables, checked, plan } = context;
   if (executables === "static" && !checked.has(stepKey(step))) {
     const found = faults();
     for (const refusal of await refusedExecutables(entries, plan.platform))
       found.add({ ...refusal, location: step.at });
     found.throwIfAny();
   }
+  return writeLayer(entries, context);
+}
+
+async function writeLayer(entries: readonly Entry[], context: StageContext): Promise<Layer> {
+  const { workspace, timestamps, epoch, signal, emit } = context;
   const layer = await makeLayer(workspace.content, entries, {
     ...(timestamps === "epoch" ? { epoch } : {}),
     ...(signal === undefined ? {} : { signal }),

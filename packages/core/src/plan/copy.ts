@@ -133,7 +133,9 @@ function warnOfIgnored(
   const { ignore } = task.stage.context.options;
   if (ignore === undefined) return;
   for (const source of sources) {
-    if (isHttpSource(source) || !ignore.ignores(cleanPath(source).replace(/^\//, ""))) continue;
+    const path = cleanPath(source).replace(/^\//, "");
+    // The context itself is there, whatever of it is left out.
+    if (path === "" || path === "." || isHttpSource(source) || !ignore.ignores(path)) continue;
     const verb = kind === "copy" ? "Copy" : "Add";
     const message = `Attempting to ${verb} file ${JSON.stringify(source)} that is excluded by .dockerignore`;
     task.report.check("CopyIgnoredFile", message, at, statement);

@@ -176,7 +176,8 @@ function basePlatform(
   }
   const base = node?.from.base;
   const image = base === undefined ? undefined : imageOf(base, bases);
-  return image === undefined ? fallback : normalizePlatform(platformOf(image));
+  if (image !== undefined) return normalizePlatform(platformOf(image));
+  return base?.kind === "image" || base?.kind === "named" ? base.platform : fallback;
 }
 
 /** In the order of the text; what has no place is first. */
