@@ -34,6 +34,8 @@ const rules: Rules = {
       preflight: ["layer", "rootfs", "context", "elf"],
       cache: ["layer", "rootfs", "context", "elf"],
       check: ["preflight", "layer", "rootfs", "context", "elf"],
+      // Starts programs; nothing else knows it.
+      probe: ["check", "preflight", "rootfs", "context"],
       // Where they meet.
       build: "*",
       index: "*",
@@ -71,7 +73,8 @@ const rules: Rules = {
     "node:inspector": [],
     "node:vm": [],
     // A build executes nothing; docker's credential helpers are programs that the user's configuration names.
-    "node:child_process": ["packages/registry/src/auth"],
+    // A probe is what people ask for by name.
+    "node:child_process": ["packages/registry/src/auth", "packages/core/src/probe/isolation.ts"],
     "node:cluster": [],
   },
   programs: ["packages/cli/src/bin.ts"],

@@ -21,6 +21,10 @@ const commands: Readonly<Record<string, Entry>> = {
     summary: "Tell whether an executable can start in an image of its own",
     load: () => import("./commands/inspect.ts"),
   },
+  probe: {
+    summary: "Start an image's program apart from everything, and ask its port",
+    load: () => import("./commands/probe.ts"),
+  },
   "registry serve": {
     summary: "Serve an OCI registry on this machine",
     load: () => import("./commands/registry-serve.ts"),

@@ -1,0 +1,70 @@
+import { openImage } from "@undocked/core";
+import { probeImage, type ProbeResult } from "@undocked/core/probe";
+import { registryClient } from "@undocked/registry";
+import { parseArguments, UsageError, type Usage } from "../args.ts";
+import type { Command, Io } from "../io.ts";
+import { registryFlags, registryOptions } from "../registry-flags.ts";
+import { renderDiagnostic } from "../render/error.ts";
+
+export const usage: Usage = {
+  synopsis: "probe LAYOUT[:TAG]|ARCHIVE[:TAG]|REFERENCE [OPTIONS]",
+  summary:
+    "Starts the image's program in a root of its own, without a network, and asks its port once. Linux only. Exit code 1: no answer.",
+  flags: {
+    port: { short: "p", value: "PORT", help: "Default: 8082" },
+    address: { value: "ADDRESS", help: "A loopback address (default: 127.0.0.2)" },
+    path: { value: "PATH", help: "Of the request (default: /)" },
+    timeout: { value: "SECONDS", help: "How long to wait for the port (default: 10)" },
+    json: { help: "Print the result as JSON" },
+    ...registryFlags,
+  },
+};
+
+export const command: Command = async (argv, io, signal) => {
+  const flags = parseArguments(usage, argv);
+  const [target, ...more] = flags.positionals;
+  if (target === undefined || more.length > 0)
+    throw new UsageError(`probe takes one image, not ${flags.positionals.length}.`);
+  const port = numberIn("port", flags.text("port") ?? "8082", 65_535);
+  const seconds = numberIn("timeout", flags.text("timeout") ?? "10", 3600);
+  const address = flags.text("address") ?? "127.0.0.2";
+  if (!/^127(?:\.\d{1,3}){3}$/.test(address))
+    throw new UsageError(
+      `--address takes a loopback address such as 127.0.0.2, not ${JSON.stringify(address)}.`,
+    );
+  await using client = registryClient(await registryOptions(flags, io));
+  await using image = await openImage(target, { client, directory: io.cwd, signal });
+  const [root, ...others] = image?.roots ?? [];
+  if (image === undefined || root === undefined || others.length > 0)
+    throw new UsageError(`${target} is not one image; name one by its tag, as ${target}:TAG.`);
+  const path = flags.text("path") ?? "/";
+  const result = await probeImage(root, image.source, {
+    port,
+    address,
+    path: path.startsWith("/") ? path : `/${path}`,
+    timeoutMs: seconds * 1000,
+    signal,
+  });
+  print(result, address, port, flags.is("json"), io);
+  return result.ok ? 0 : 1;
+};
+
+function numberIn(flag: string, text: string, most: number): number {
+  const number = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  if (number >= 1 && number <= most) return number;
+  throw new UsageError(`--${flag} takes a number from 1 to ${most}, not ${JSON.stringify(text)}.`);
+}
+
+function print(result: ProbeResult, address: string, port: number, json: boolean, io: Io): void {
+  if (json) {
+    io.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
+    return;
+  }
+  const { status, readyMs, firstByteMs, answered, findings } = result;
+  if (status !== undefined) {
+    io.stdout.write(
+      `${address}:${port} answered ${status}; port open after ${readyMs} ms, first byte after ${firstByteMs} ms; listens at ${answered.join(", ")}\n`,
+    );
+  }
+  for (const finding of findings) io.stderr.write(renderDiagnostic(finding));
+}

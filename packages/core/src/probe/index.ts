@@ -1,0 +1,3 @@
+export type { Observation } from "./agent.ts";
+export { ProbeError } from "./probe-error.ts";
+export { probeImage, type ProbeOptions, type ProbeResult } from "./probe-image.ts";
