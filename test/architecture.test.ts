@@ -59,6 +59,8 @@ const rules: Rules = {
     "node-fetch": "packages/registry/src/remote/transport.ts",
     elfinfo: "packages/core/src/elf/read.ts",
     semver: "packages/core/src/build/tags.ts",
+    fzstd: "packages/core/src/layer/zstd.ts",
+    "xz-decompress": "packages/core/src/layer/xz.ts",
     pako: "packages/core/src/layer/deflate.ts",
   },
   builtins: {

@@ -1,9 +1,12 @@
 import * as zlib from "node:zlib";
 import { Transform } from "node:stream";
 import type { Compression } from "@undocked/registry";
+import { bunzip2 } from "./bzip2.ts";
 import { LayerError } from "./layer-error.ts";
+import { unxz } from "./xz.ts";
+import { unzstd } from "./zstd.ts";
 
-/** How content is compressed, by its first bytes: `undefined` for a kind that is known and not read here. */
+/** How content is compressed, by its first bytes. */
 export function compressionOf(start: Uint8Array): Compression | "bzip2" | "xz" {
   const hex = Buffer.from(start.subarray(0, 6)).toString("hex");
   if (hex.startsWith("1f8b")) return "gzip";
@@ -18,7 +21,7 @@ export function compressionOf(start: Uint8Array): Compression | "bzip2" | "xz" {
  * media type says. Reads all that it is given, so that a check at its end takes place. Node's zstd does not tell when
  * content is cut off; the reader of the tar, or the check of the digest, does.
  *
- * @throws {LayerError} `COMPRESSION_UNSUPPORTED`, `LAYER_INVALID`
+ * @throws {LayerError} `LAYER_INVALID`
  */
 export async function* inflated(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
   const source = chunks[Symbol.asyncIterator]();
@@ -30,40 +33,39 @@ export async function* inflated(chunks: AsyncIterable<Uint8Array>): AsyncGenerat
       if (done === true) break;
       start = start.byteLength === 0 ? value : Buffer.concat([start, value]);
     }
-    const decoder = decoderFor(compressionOf(start));
-    if (decoder !== undefined) return yield* through(decoder, start, rest);
-    if (start.byteLength > 0) yield start;
-    yield* rest;
+    const whole = startingWith(start, rest);
+    switch (compressionOf(start)) {
+      case "none":
+        return yield* whole;
+      case "gzip":
+        return yield* through(zlib.createGunzip({ chunkSize: 256 * 1024 }), whole);
+      case "zstd": {
+        const decoder = nodeZstd();
+        return yield* decoder === undefined ? unzstd(whole) : through(decoder, whole);
+      }
+      case "bzip2":
+        return yield* bunzip2(whole);
+      case "xz":
+        return yield* unxz(whole);
+    }
   } finally {
     await source.return?.();
   }
 }
 
-function decoderFor(compression: ReturnType<typeof compressionOf>): Transform | undefined {
-  switch (compression) {
-    case "none":
-      return undefined;
-    case "gzip":
-      return zlib.createGunzip({ chunkSize: 256 * 1024 });
-    case "zstd": {
-      // Not in the types of Node 20, nor in Node 20.
-      const create: unknown = Reflect.get(zlib, "createZstdDecompress");
-      const decoder: unknown = typeof create === "function" ? create() : undefined;
-      if (decoder instanceof Transform) return decoder;
-      throw new LayerError("COMPRESSION_UNSUPPORTED", `Node ${process.versions.node} does not read zstd.`, {
-        hint: "Run it with Node 22.15 or newer.",
-      });
-    }
-    case "bzip2":
-    case "xz":
-      throw new LayerError(
-        "COMPRESSION_UNSUPPORTED",
-        `Content compressed with ${compression} is not read here.`,
-        {
-          hint: "Compress it with gzip instead, or unpack it before the build and COPY its files.",
-        },
-      );
-  }
+async function* startingWith(
+  start: Uint8Array,
+  rest: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, void> {
+  if (start.byteLength > 0) yield start;
+  yield* rest;
+}
+
+/** Not in the types of Node 20, nor in Node 20. */
+function nodeZstd(): Transform | undefined {
+  const create: unknown = Reflect.get(zlib, "createZstdDecompress");
+  const decoder: unknown = typeof create === "function" ? create() : undefined;
+  return decoder instanceof Transform ? decoder : undefined;
 }
 
 /** A thousandfold inflated, what one write gives still fits in memory. */
@@ -72,8 +74,7 @@ const PIECE = 16 * 1024;
 /** Written to by hand: a pipe would wait for ever on what follows the compressed content's end. */
 async function* through(
   decoder: Transform,
-  start: Uint8Array,
-  rest: AsyncIterable<Uint8Array>,
+  chunks: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array, void, void> {
   const output: Uint8Array[] = [];
   let state: "open" | "ended" | Error = "open";
@@ -98,8 +99,7 @@ async function* through(
   }
 
   async function* pieces(): AsyncGenerator<Uint8Array> {
-    for (let at = 0; at < start.byteLength; at += PIECE) yield start.subarray(at, at + PIECE);
-    for await (const chunk of rest) {
+    for await (const chunk of chunks) {
       for (let at = 0; at < chunk.byteLength; at += PIECE) yield chunk.subarray(at, at + PIECE);
     }
   }

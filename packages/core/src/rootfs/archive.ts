@@ -1,3 +1,4 @@
+import { UndockedError } from "@undocked/registry";
 import { readTar, type TarHeader, type TarLimits } from "@undocked/registry/tar";
 import { baseName, cleanPath, joinPath, parentPath } from "../context/path.ts";
 import type { SourceNode } from "../context/source-tree.ts";
@@ -33,9 +34,9 @@ export async function isArchive(file: AsyncIterable<Uint8Array>): Promise<boolea
     for await (const _ of readTar(inflated(file))) return true;
     return false;
   } catch (error) {
-    // Kinds that are known and not read are archives all the same: better refused than copied as they are.
-    if (error instanceof Error && "code" in error && error.code === "COMPRESSION_UNSUPPORTED") throw error;
-    return false;
+    // Whatever else went wrong is not about what the file is.
+    if (error instanceof UndockedError && ["LAYER_INVALID", "TAR_INVALID"].includes(error.code)) return false;
+    throw error;
   }
 }
 
