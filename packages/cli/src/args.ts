@@ -68,6 +68,22 @@ function parse(usage: Usage, argv: readonly string[]) {
 }
 
 /**
+ * The value of a flag that has a few.
+ *
+ * @throws {UsageError} for another one
+ */
+export function choiceOf<T extends string>(
+  flags: Arguments,
+  flag: string,
+  values: readonly T[],
+): T | undefined {
+  const text = flags.text(flag);
+  const value = values.find((candidate) => candidate === text);
+  if (text === undefined || value !== undefined) return value;
+  throw new UsageError(`--${flag} is one of ${values.join(", ")}, not ${JSON.stringify(text)}.`);
+}
+
+/**
  * Splits `key=value` at the first `=`.
  *
  * @throws {UsageError} if there is no `=`

@@ -1,6 +1,8 @@
 /** What a command may touch of its process. */
 export interface Io {
-  readonly stdout: { write(text: string): unknown };
+  readonly stdout: { write(text: string | Uint8Array): unknown };
+  /** For secrets, which are in no command line. Default: nothing. */
+  readonly stdin?: AsyncIterable<Uint8Array>;
   readonly stderr: { write(text: string): unknown; readonly isTTY?: boolean; readonly columns?: number };
   readonly cwd: string;
   readonly env: Readonly<Record<string, string | undefined>>;

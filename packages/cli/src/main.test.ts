@@ -35,6 +35,13 @@ describe("the command line", () => {
     [["build", "--progress", "loud"], "--progress is one of auto, tty, plain, json"],
     [["build", "a", "b"], "build takes one context, not 2."],
     [["inspect"], "inspect takes one file, not 0."],
+    [["copy", "a"], "copy takes a source and a target, not 1."],
+    [["copy", "a", "b@sha256:" + "0".repeat(64)], "its digest is its own"],
+    [["copy", "a", "b", "--convert", "zip"], "--convert is one of oci, docker"],
+    [["copy", "oci:a", "docker-archive:b"], "docker-archive:FILE:REFERENCE"],
+    [["tags"], "tags takes one repository, not 0."],
+    [["manifest", "a", "b"], "manifest takes one image, not 2."],
+    [["blob", "a"], "a has no digest."],
     [["registry", "serve", "--port", "-1"], "--port"],
     [["registry", "serve", "--port", "70000"], '--port takes a number from 0 to 65535, not "70000".'],
   ])("%j is wrong and says why", async (argv, message) => {
@@ -43,7 +50,7 @@ describe("the command line", () => {
     expect(stderr).toContain(message);
   });
 
-  test.each([["build"], ["inspect"], ["registry", "serve"]])(
+  test.each([["blob"], ["build"], ["copy"], ["manifest"], ["tags"], ["inspect"], ["registry", "serve"]])(
     "%s --help lists its options",
     async (...command) => {
       const { code, stdout } = await run(...command, "--help");

@@ -9,6 +9,10 @@ interface Entry {
 }
 
 const commands: Readonly<Record<string, Entry>> = {
+  blob: {
+    summary: "Download a blob and verify it",
+    load: () => import("./commands/blob.ts"),
+  },
   build: {
     summary: "Build an image from a Dockerfile and file mappings",
     load: () => import("./commands/build.ts"),
@@ -17,9 +21,17 @@ const commands: Readonly<Record<string, Entry>> = {
     summary: "Tell whether an image that is there can start",
     load: () => import("./commands/check.ts"),
   },
+  copy: {
+    summary: "Copy an image between registries, layouts and archives",
+    load: () => import("./commands/copy.ts"),
+  },
   inspect: {
     summary: "Tell whether an executable can start in an image of its own",
     load: () => import("./commands/inspect.ts"),
+  },
+  manifest: {
+    summary: "Print an image's manifest",
+    load: () => import("./commands/manifest.ts"),
   },
   probe: {
     summary: "Start an image's program apart from everything, and ask its port",
@@ -28,6 +40,10 @@ const commands: Readonly<Record<string, Entry>> = {
   "registry serve": {
     summary: "Serve an OCI registry on this machine",
     load: () => import("./commands/registry-serve.ts"),
+  },
+  tags: {
+    summary: "List the tags of a repository",
+    load: () => import("./commands/tags.ts"),
   },
 };
 

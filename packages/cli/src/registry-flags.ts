@@ -1,6 +1,14 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import type { RegistryClientOptions } from "@undocked/registry";
+import {
+  parseManifestDocument,
+  parsePlatform,
+  readAll,
+  selectPlatform,
+  type BlobSource,
+  type Descriptor,
+  type RegistryClientOptions,
+} from "@undocked/registry";
 import { UsageError, type Arguments, type Flag } from "./args.ts";
 import type { Io } from "./io.ts";
 
@@ -19,6 +27,23 @@ export async function registryOptions(flags: Arguments, io: Io): Promise<Registr
   const ca = await Promise.all(paths.map((path) => readCertificates(resolve(io.cwd, path))));
   const hosts = Object.fromEntries(flags.texts("plain-http").map((host) => [host, { plainHttp: true }]));
   return { hosts, ...(ca.length === 0 ? {} : { ca }) };
+}
+
+/**
+ * Of an index, the manifest for a platform; what is no index is itself.
+ *
+ * @throws {ContentError} `PLATFORM_UNKNOWN`
+ */
+export async function choosePlatform(
+  root: Descriptor,
+  source: BlobSource,
+  platform: string | undefined,
+  signal: AbortSignal,
+): Promise<Descriptor> {
+  if (platform === undefined) return root;
+  const wanted = parsePlatform(platform);
+  const document = parseManifestDocument(await readAll(source.fetch(root, { signal })), root.mediaType);
+  return document.kind === "index" ? selectPlatform(document.index, wanted) : root;
 }
 
 async function readCertificates(path: string): Promise<string> {

@@ -25,6 +25,7 @@ import {
   type FetchedManifest,
 } from "./manifest.ts";
 import { deleteContent } from "./delete.ts";
+import { describeBlob } from "./describe-blob.ts";
 import { listTags } from "./listing.ts";
 import { mountBlob } from "./mount.ts";
 import { addTaggedReferrer, listReferrers } from "./referrers.ts";
@@ -41,6 +42,12 @@ export interface RemoteRepository extends BlobSource, BlobSink, Resolver, Tagger
    * @throws {FormatError} `MANIFEST_INVALID`
    */
   fetchManifest(reference: string, options?: CallOptions): Promise<FetchedManifest>;
+  /**
+   * A blob by its digest alone, to be fetched.
+   *
+   * @throws {RegistryError} `BLOB_UNKNOWN`; `REGISTRY_PROTOCOL` where the registry does not tell its size
+   */
+  describeBlob(digest: Digest, options?: CallOptions): Promise<Descriptor>;
   /** All tags, in the registry's order. */
   tags(options?: CallOptions): AsyncIterable<string>;
   /** What refers to a manifest by its `subject`; by tag where the registry has no API for it. */
@@ -101,6 +108,9 @@ export function remoteRepository(
     },
     async fetchManifest(reference, options = {}) {
       return await fetchManifest(await open(), reference, options);
+    },
+    async describeBlob(digest, options = {}) {
+      return await describeBlob(await open(), digest, options);
     },
     async *tags(options = {}) {
       yield* listTags(await open(), options);

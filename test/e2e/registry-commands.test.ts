@@ -1,0 +1,199 @@
+import { createHash } from "node:crypto";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import {
+  contentOf,
+  copyImage,
+  memoryStore,
+  ociLayout,
+  openDockerArchive,
+  openOciArchive,
+  registryClient,
+  type Descriptor,
+} from "@undocked/registry";
+import { startRegistry, type RunningRegistry } from "@undocked/registry/server";
+import { buildCli, runCli } from "../support/cli.ts";
+import {
+  randomArtifact,
+  randomBytes,
+  randomImage,
+  randomIndex,
+  validateImage,
+} from "../support/random-image.ts";
+
+let registry: RunningRegistry;
+let place: string;
+const from = memoryStore();
+let root: Descriptor;
+let index: Descriptor;
+let signature: Descriptor;
+const client = registryClient({ credentials: "anonymous" });
+const repository = (name: string) => client.repository(`${registry.host}/${name}`);
+
+beforeAll(async () => {
+  buildCli();
+  registry = await startRegistry();
+  root = await randomImage(from, 1, { bytes: 300_000 });
+  index = await randomIndex(from, 2);
+  signature = await randomArtifact(from, "signature", { subject: root });
+  await copyImage(root, from, repository("team/app"), { tags: ["1.0", "latest"], referrers: true });
+  await copyImage(index, from, repository("team/app"), { tags: ["multi"] });
+});
+afterAll(async () => {
+  await client[Symbol.asyncDispose]();
+  await registry.close();
+});
+beforeEach(() => {
+  place = mkdtempSync(join(tmpdir(), "undocked-commands-"));
+  return () => rmSync(place, { recursive: true, force: true });
+});
+
+const undocked = (...args: readonly string[]) => runCli(args, { cwd: place });
+const app = (tag = ""): string => `${registry.host}/team/app${tag}`;
+
+describe("undocked copy", () => {
+  test("takes an image over into another repository, and mounts its blobs", async () => {
+    const before = registry.requests.length;
+    const { code, stdout, stderr } = await undocked("copy", app(":1.0"), `${registry.host}/other/app:2`);
+    expect([code, stdout]).toEqual([0, `${registry.host}/other/app:2@${root.digest}\n`]);
+    expect(stderr).toContain("mounted");
+    expect((await repository("other/app").resolve("2")).digest).toBe(root.digest);
+    const sent = registry.requests.slice(before).filter(({ method }) => method === "PUT");
+    expect(sent.map(({ path }) => path.split("/").at(-2))).toEqual(["manifests", "manifests"]);
+  });
+
+  test("goes through a layout and both archives and back into a registry", async () => {
+    const steps = [
+      [app(":1.0"), "oci:layout:v1"],
+      ["oci:layout", "oci-archive:image.tar"],
+      ["oci-archive:image.tar:latest", `docker-archive:docker.tar:${app(":back")}`],
+      [`docker-archive:docker.tar`, `${registry.host}/back/app:1`],
+    ];
+    for (const [source = "", target = ""] of steps) {
+      const { code, stderr } = await undocked("copy", source, target);
+      expect([code, source, stderr.includes("error")]).toEqual([0, source, false]);
+    }
+    const layout = ociLayout(join(place, "layout"));
+    expect((await layout.resolve("v1")).digest).toBe(root.digest);
+    await using archive = await openOciArchive(join(place, "image.tar"));
+    await validateImage(await archive.resolve(root.digest), archive);
+    await using docker = await openDockerArchive(join(place, "docker.tar"));
+    await validateImage(await docker.resolve(app(":back")), docker);
+    await validateImage(await repository("back/app").resolve("1"), repository("back/app"));
+    expect(readdirSync(place).sort()).toEqual(["docker.tar", "image.tar", "layout"]);
+  });
+
+  test("names an image in a docker-archive as its source is named", async () => {
+    const { code, stdout } = await undocked("copy", "-q", app(":1.0"), "docker-archive:docker.tar");
+    expect([code, stdout]).toEqual([0, `docker-archive:${place}/docker.tar:${app(":1.0")}@${root.digest}\n`]);
+  });
+
+  test("copies an index whole, or the image for one platform", async () => {
+    const whole = await undocked("copy", app(":multi"), "oci:whole");
+    expect(whole.stdout).toContain(index.digest);
+    await validateImage(index, ociLayout(join(place, "whole")));
+    const { code, stdout } = await undocked("copy", app(":multi"), "oci:one", "--platform", "linux/arm64");
+    expect([code, stdout.includes(index.digest)]).toEqual([0, false]);
+    const { config } = JSON.parse((await undocked("manifest", "oci:one")).stdout) as { config: Descriptor };
+    expect(config.mediaType).toContain("config");
+    const { code: refused, stderr } = await undocked(
+      "copy",
+      app(":multi"),
+      "oci:no",
+      "--platform",
+      "plan9/vax",
+    );
+    expect([refused, stderr]).toEqual([1, expect.stringContaining("PLATFORM_UNKNOWN")]);
+  });
+
+  test("takes what refers to the image over when it is asked to", async () => {
+    const { code } = await undocked("copy", app(":1.0"), "oci-archive:image.tar", "--referrers");
+    expect(code).toBe(0);
+    await using archive = await openOciArchive(join(place, "image.tar"));
+    const found: string[] = [];
+    for await (const { digest } of archive.referrers(root.digest)) found.push(digest);
+    expect(found).toEqual([signature.digest]);
+  });
+
+  test("converts, and tells the new digest", async () => {
+    const { code, stdout } = await undocked("copy", app(":1.0"), "oci:docker", "--convert", "docker");
+    const found = await ociLayout(join(place, "docker")).resolve("1.0");
+    expect([code, stdout]).toEqual([0, `oci:${place}/docker:1.0@${found.digest}\n`]);
+    expect(found.mediaType).toBe("application/vnd.docker.distribution.manifest.v2+json");
+  });
+
+  test("leaves nothing behind of an archive that it could not make", async () => {
+    const { code, stderr } = await undocked("copy", app(":absent"), "oci-archive:image.tar");
+    expect([code, stderr]).toEqual([1, expect.stringContaining("MANIFEST_UNKNOWN")]);
+    expect(readdirSync(place)).toEqual([]);
+  });
+});
+
+describe("undocked tags", () => {
+  test("prints every tag", async () => {
+    expect(await undocked("tags", app())).toEqual({ code: 0, stdout: "1.0\nlatest\nmulti\n", stderr: "" });
+  });
+
+  test("says that there is no such repository", async () => {
+    const { code, stderr } = await undocked("tags", `${registry.host}/team/absent`);
+    expect([code, stderr]).toEqual([1, expect.stringContaining("NAME_UNKNOWN")]);
+  });
+});
+
+describe("undocked manifest", () => {
+  const sha256 = (text: string): string => `sha256:${createHash("sha256").update(text).digest("hex")}`;
+
+  test("prints the bytes that the digest is of", async () => {
+    const { code, stdout } = await undocked("manifest", app(":1.0"), "--raw");
+    expect([code, sha256(stdout)]).toEqual([0, root.digest]);
+  });
+
+  test("prints it for people, and that of a platform", async () => {
+    const whole = await undocked("manifest", app(":multi"));
+    expect(JSON.parse(whole.stdout)).toMatchObject({ manifests: [{ platform: {} }, { platform: {} }] });
+    expect(whole.stdout).toContain('\n  "manifests": [\n');
+    const one = await undocked("manifest", `${app()}@${index.digest}`, "--platform", "linux/arm64", "--raw");
+    const { manifests } = JSON.parse(whole.stdout) as { manifests: Descriptor[] };
+    expect(sha256(one.stdout)).toBe(
+      manifests.find(({ platform }) => platform?.architecture === "arm64")?.digest,
+    );
+  });
+});
+
+describe("undocked blob", () => {
+  const bytes = randomBytes("blob", 3_000_000);
+  let blob: Descriptor;
+  beforeAll(async () => {
+    blob = await from.ingest("a/b", contentOf(bytes));
+    await repository("team/app").push(blob, contentOf(bytes));
+  });
+
+  test("writes a file", async () => {
+    const { code, stdout } = await undocked("blob", `${app()}@${blob.digest}`, "-o", "file");
+    expect([code, stdout]).toEqual([0, ""]);
+    expect(Buffer.compare(readFileSync(join(place, "file")), bytes)).toBe(0);
+    expect(readdirSync(place)).toEqual(["file"]);
+  });
+
+  test("leaves no file of bytes that are wrong", async () => {
+    const undo = registry.inject({ kind: "corrupt", method: "GET", path: /\/blobs\// });
+    const { code, stderr } = await undocked("blob", `${app()}@${blob.digest}`, "-o", "file");
+    undo();
+    expect([code, stderr]).toEqual([1, expect.stringContaining("DIGEST_MISMATCH")]);
+    expect(existsSync(join(place, "file"))).toBe(false);
+    expect(readdirSync(place)).toEqual([]);
+  });
+
+  test("prints it", async () => {
+    const config = JSON.parse((await undocked("manifest", app(":1.0"))).stdout) as { config: Descriptor };
+    const { code, stdout } = await undocked("blob", `${app()}@${config.config.digest}`);
+    expect([code, JSON.parse(stdout)]).toEqual([0, expect.objectContaining({ architecture: "amd64" })]);
+  });
+
+  test("says that there is none", async () => {
+    const { code, stderr } = await undocked("blob", `${app()}@sha256:${"0".repeat(64)}`);
+    expect([code, stderr]).toEqual([1, expect.stringContaining("BLOB_UNKNOWN")]);
+  });
+});
