@@ -7,13 +7,18 @@ import {
   readdirSync,
   readlinkSync,
   readSync,
-  type Stats,
+  type BigIntStats,
 } from "node:fs";
 import { join, resolve } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { ContextError } from "./context-error.ts";
 import { compareBytes, joinPath, parentPath } from "./path.ts";
 import type { FileContent, NodeKind, SourceNode, SourceTree } from "./source-tree.ts";
+
+export interface DirectoryTreeOptions {
+  /** What files are told apart by without being read. `none`: by nothing, for those who trust no clock. Default: `stat`. */
+  readonly identities?: "stat" | "none";
+}
 
 /**
  * A directory of the machine. Links are seen, never followed: nothing outside can be reached through it. Owners are 0:0
@@ -24,10 +29,14 @@ import type { FileContent, NodeKind, SourceNode, SourceTree } from "./source-tre
  *
  * @throws {ContextError} `CONTEXT_INVALID` when there is no such directory
  */
-export function directoryTree(directory: string): SourceTree {
+export function directoryTree(
+  directory: string,
+  { identities = "stat" }: DirectoryTreeOptions = {},
+): SourceTree {
   const root = resolve(directory);
   const nodes = new Map<string, SourceNode | undefined>();
   const names = new Map<string, readonly string[]>();
+  const known = new Map<string, string>();
   const rootStats = statOf(root);
   if (rootStats === undefined || !rootStats.isDirectory()) {
     // The root itself may be a link: it is the user's own word for a directory.
@@ -44,14 +53,16 @@ export function directoryTree(directory: string): SourceTree {
     const stats = reachable ? statOf(hostPath) : undefined;
     const node = stats === undefined ? undefined : nodeOf(stats, hostPath);
     nodes.set(path, node);
+    const identity = node?.kind === "file" && identities === "stat" ? identityOf(stats) : undefined;
+    if (identity !== undefined) known.set(path, identity);
     return node;
   }
 
   return {
     lstat,
     list(path) {
-      const known = names.get(path);
-      if (known !== undefined) return known;
+      const listed = names.get(path);
+      if (listed !== undefined) return listed;
       const found = lstat(path)?.kind === "directory" ? readdirSync(join(root, path)).sort(compareBytes) : [];
       for (const name of found) {
         if (lstat(joinPath(path, name)) !== undefined) continue;
@@ -66,38 +77,59 @@ export function directoryTree(directory: string): SourceTree {
     open(path) {
       const node = lstat(path);
       if (node?.kind !== "file") throw new ContextError("FILE_CHANGED", `${join(root, path)} is not a file.`);
-      return fileContent(join(root, path), node.size);
+      const identity = known.get(path);
+      return {
+        ...fileContent(join(root, path), node.size),
+        ...(identity === undefined ? {} : { identity }),
+      };
     },
   };
 }
 
-function statOf(path: string): Stats | undefined {
+function statOf(path: string): BigIntStats | undefined {
   if (path.includes("\0")) return undefined;
   try {
-    return lstatSync(path, { throwIfNoEntry: false });
+    return lstatSync(path, { throwIfNoEntry: false, bigint: true });
   } catch (cause) {
     if (cause instanceof Error && "code" in cause && cause.code === "ENAMETOOLONG") return undefined;
     throw new ContextError("CONTEXT_INVALID", `${path} cannot be looked at.`, { cause });
   }
 }
 
-function nodeOf(stats: Stats, hostPath: string): SourceNode {
+function nodeOf(stats: BigIntStats, hostPath: string): SourceNode {
   const kind = kindOf(stats);
   const device = kind === "character-device" || kind === "block-device";
   return {
     kind,
-    mode: stats.mode & 0o7777,
+    mode: Number(stats.mode & 0o7777n),
     uid: 0,
     gid: 0,
-    mtime: Math.floor(stats.mtimeMs / 1000),
-    size: kind === "file" ? stats.size : 0,
+    mtime: secondsOf(stats.mtimeNs),
+    size: kind === "file" ? Number(stats.size) : 0,
     ...(kind === "symlink" ? { linkTarget: readlinkSync(hostPath) } : {}),
-    ...(kind === "file" && stats.nlink > 1 ? { linkGroup: `${stats.dev}:${stats.ino}` } : {}),
-    ...(device ? { deviceMajor: majorOf(stats.rdev), deviceMinor: minorOf(stats.rdev) } : {}),
+    ...(kind === "file" && stats.nlink > 1n ? { linkGroup: `${stats.dev}:${stats.ino}` } : {}),
+    ...(device ? { deviceMajor: majorOf(Number(stats.rdev)), deviceMinor: minorOf(Number(stats.rdev)) } : {}),
   };
 }
 
-function kindOf(stats: Stats): NodeKind {
+/** Longer than the tick of any file system's clock: FAT's is 2 seconds. */
+const TICK_MS = 2000;
+
+/** Of a file that was changed just now there is none: it could change again within the tick and look the same. */
+function identityOf(stats: BigIntStats | undefined): string | undefined {
+  if (stats === undefined) return undefined;
+  const { dev, ino, size, mtimeNs, ctimeNs, mtimeMs, ctimeMs } = stats;
+  const isSettled = Math.max(Number(mtimeMs), Number(ctimeMs)) + TICK_MS < Date.now();
+  return isSettled ? `stat:${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}` : undefined;
+}
+
+/** Rounded down, before 1970 too. */
+function secondsOf(nanoseconds: bigint): number {
+  const second = 1_000_000_000n;
+  return Number((nanoseconds - (((nanoseconds % second) + second) % second)) / second);
+}
+
+function kindOf(stats: BigIntStats): NodeKind {
   if (stats.isFile()) return "file";
   if (stats.isDirectory()) return "directory";
   if (stats.isSymbolicLink()) return "symlink";
@@ -123,10 +155,17 @@ const SLICE = 4 * PIECE;
 function fileContent(path: string, size: number): FileContent {
   return {
     size,
+    openFile() {
+      const file = openFile(path, size);
+      return {
+        read: (into, position) => readFully(file, into, position, path),
+        close: () => closeSync(file),
+      };
+    },
     readAt(position, length) {
       const file = openFile(path, size);
       try {
-        return readFully(file, position, Math.max(0, Math.min(length, size - position)), path);
+        return readPiece(file, position, Math.max(0, Math.min(length, size - position)), path);
       } finally {
         closeSync(file);
       }
@@ -136,7 +175,7 @@ function fileContent(path: string, size: number): FileContent {
       try {
         for (let at = 0; at < size; at += PIECE) {
           if (at > 0 && at % SLICE === 0) await setImmediate();
-          yield readFully(file, at, Math.min(PIECE, size - at), path);
+          yield readPiece(file, at, Math.min(PIECE, size - at), path);
         }
       } finally {
         closeSync(file);
@@ -162,14 +201,18 @@ function open(path: string, flags: number): number {
   }
 }
 
-function readFully(file: number, position: number, length: number, path: string): Uint8Array {
+function readPiece(file: number, position: number, length: number, path: string): Uint8Array {
   const bytes = Buffer.allocUnsafe(length);
-  for (let at = 0; at < length;) {
-    const read = readSync(file, bytes, at, length - at, position + at);
+  readFully(file, bytes, position, path);
+  return bytes;
+}
+
+function readFully(file: number, into: Uint8Array, position: number, path: string): void {
+  for (let at = 0; at < into.byteLength;) {
+    const read = readSync(file, into, at, into.byteLength - at, position + at);
     if (read === 0) throw changed(path);
     at += read;
   }
-  return bytes;
 }
 
 function changed(path: string): ContextError {

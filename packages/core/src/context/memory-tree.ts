@@ -1,3 +1,4 @@
+import { digestOf } from "@undocked/registry";
 import { ContextError } from "./context-error.ts";
 import { baseName, cleanPath, compareBytes, parentPath } from "./path.ts";
 import type { FileContent, SourceNode, SourceTree } from "./source-tree.ts";
@@ -46,6 +47,13 @@ export function bytesContent(bytes: Uint8Array): FileContent {
   return {
     size: bytes.byteLength,
     readAt: (position, length) => bytes.subarray(position, position + length),
+    openFile: () => ({
+      read: (into, position) => into.set(bytes.subarray(position, position + into.byteLength)),
+      close() {},
+    }),
+    get identity() {
+      return digestOf(bytes);
+    },
     async *stream() {
       if (bytes.byteLength > 0) yield bytes;
     },

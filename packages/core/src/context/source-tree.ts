@@ -40,10 +40,24 @@ export interface FileContent {
    * Up to `length` bytes from `position`; fewer only at the file's end. Absent where the bytes lie in a compressed layer.
    */
   readAt?(position: number, length: number): Uint8Array;
+  /** Opens the file for reads into memory of the reader's own; absent where {@link readAt} is. */
+  openFile?(): OpenFile;
+  /**
+   * Tells one state of the bytes from another without reading them: of two contents with one identity the bytes are the
+   * same, in other processes too. Absent: nobody can tell.
+   */
+  readonly identity?: string;
   /** Told ahead by whoever will read it: lets many files of one compressed layer be taken out in one pass. */
   expect?(): void;
   /** What the collector of a layer's index found in the bytes; `null`: nothing. Absent where no collector has seen them. */
   readonly facts?: unknown;
+}
+
+/** A file that is open until it is closed. */
+export interface OpenFile {
+  /** Fills `into` with the bytes from `position` on, all of which there must be. */
+  read(into: Uint8Array, position: number): void;
+  close(): void;
 }
 
 /**

@@ -1,15 +1,25 @@
 import { gunzipSync } from "node:zlib";
 import { digestOf, readAll } from "@undocked/registry";
 import { describe, expect, test } from "vitest";
-import { inBlocks } from "./blocks.ts";
+import { blockFiller, blockPool } from "./blocks.ts";
 import { BLOCK_SIZE, gzipBlocks } from "./gzip.ts";
 
 async function* pieces(bytes: Uint8Array, length: number): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.byteLength; at += length) yield bytes.subarray(at, at + length);
 }
 
+async function* inBlocks(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const blocks = blockFiller(blockPool(BLOCK_SIZE));
+  for await (const chunk of chunks) {
+    blocks.put(chunk);
+    for (let block = blocks.full(); block !== undefined; block = blocks.full()) yield block;
+  }
+  const rest = blocks.rest();
+  if (rest !== undefined) yield rest;
+}
+
 function gzipped(bytes: Uint8Array, length = 65_536): Promise<Uint8Array> {
-  return readAll(gzipBlocks(inBlocks(pieces(bytes, length), BLOCK_SIZE)));
+  return readAll(gzipBlocks(inBlocks(pieces(bytes, length))));
 }
 
 /** xorshift32: the same on every machine. */

@@ -1,4 +1,4 @@
 import { UndockedError } from "@undocked/registry";
 
 /** What is wrong with a layer that is read. */
-export class LayerError extends UndockedError<"LAYER_INVALID"> {}
+export class LayerError extends UndockedError<"COMPRESSION_UNSUPPORTED" | "LAYER_INVALID"> {}

@@ -1,53 +1,132 @@
 import { setImmediate } from "node:timers/promises";
-import { writeTar, type TarEntry, type TarHeader } from "@undocked/registry/tar";
+import { FormatError } from "@undocked/registry";
+import { encodeTarHeader, tarEndSize, tarPadding, type TarHeader } from "@undocked/registry/tar";
 import { baseName, compareBytes, parentPath } from "../context/path.ts";
-import type { FileContent } from "../context/source-tree.ts";
+import type { FileContent, OpenFile } from "../context/source-tree.ts";
+import { blockFiller, blockPool, type BlockFiller, type BlockPool } from "./blocks.ts";
 import type { Entry } from "./entry.ts";
+import { BLOCK_SIZE } from "./gzip.ts";
 
 export interface LayerTarOptions {
   /** Seconds since 1970 that no entry's time is later than. Default: times are kept. */
   readonly epoch?: number;
 }
 
-/** Files up to this size are read at once: a stream costs more than the reading. */
-const SMALL = 1024 * 1024;
-/** After so much work in one go other work of the process gets its turn. */
-const SLICE_BYTES = 8 * SMALL;
-const SLICE_ENTRIES = 500;
-
-/** The tar of a layer: sorted by the bytes of the paths, so that parents stand before what is in them. */
-export function layerTar(
-  entries: Iterable<Entry>,
-  options: LayerTarOptions = {},
-): AsyncGenerator<Uint8Array, void, void> {
-  return writeTar(
-    tarEntries(
-      [...entries].sort((a, b) => compareBytes(a.path, b.path)),
-      options,
-    ),
-  );
+/** An entry as the tar will have it. */
+export interface LayerMember {
+  readonly header: TarHeader;
+  readonly content?: FileContent;
 }
 
-async function* tarEntries(
-  entries: readonly Entry[],
-  options: LayerTarOptions,
-): AsyncGenerator<TarEntry, void, void> {
-  for (const entry of entries) if (entry.kind === "file") entry.content.expect?.();
-  let bytes = 0;
-  for (const [at, entry] of entries.entries()) {
-    const header = headerOf(entry, options.epoch);
-    yield entry.kind === "file" ? { header, body: bodyOf(entry.content) } : { header };
-    bytes += header.size;
-    if (bytes < SLICE_BYTES && at % SLICE_ENTRIES !== SLICE_ENTRIES - 1) continue;
-    bytes = 0;
-    await setImmediate();
+/** After so many entries other work of the process gets its turn, as it does after each block. */
+const SLICE_ENTRIES = 500;
+
+/**
+ * The tar of a layer: sorted by the bytes of the paths, so that parents stand before what is in them. In blocks of
+ * {@link BLOCK_SIZE}, the last one shorter.
+ *
+ * Files are read synchronously, straight into the blocks: a promise or a buffer for each costs several times the reading.
+ *
+ * @param pool - gives blocks of that size; by default each is the receiver's to keep
+ * @throws {FormatError} `TAR_INVALID` when a file is not as long as it was said to be
+ */
+export async function* layerTar(
+  entries: Iterable<Entry>,
+  options: LayerTarOptions = {},
+  pool: BlockPool = blockPool(BLOCK_SIZE),
+): AsyncGenerator<Uint8Array, void, void> {
+  const blocks = blockFiller(pool);
+  const members = layerMembers(entries, options);
+  for (const { content } of members) content?.expect?.();
+  for (const [at, { header, content }] of members.entries()) {
+    blocks.put(encodeTarHeader(header));
+    if (content !== undefined) {
+      yield* written(blocks, header, content);
+      blocks.zeros(tarPadding(header.size));
+    }
+    for (let block = blocks.full(); block !== undefined; block = blocks.full()) {
+      yield block;
+      await setImmediate();
+    }
+    if (at % SLICE_ENTRIES === SLICE_ENTRIES - 1) await setImmediate();
+  }
+  blocks.zeros(tarEndSize);
+  for (let block = blocks.full(); block !== undefined; block = blocks.full()) yield block;
+  const rest = blocks.rest();
+  if (rest !== undefined) yield rest;
+}
+
+/** In the order of the tar. */
+export function layerMembers(entries: Iterable<Entry>, { epoch }: LayerTarOptions = {}): LayerMember[] {
+  return [...entries]
+    .sort((a, b) => compareBytes(a.path, b.path))
+    .map((entry) => ({
+      header: headerOf(entry, epoch),
+      ...(entry.kind === "file" ? { content: entry.content } : {}),
+    }));
+}
+
+/** Fits without a wait in what is left of the block; most files do. */
+function written(
+  blocks: BlockFiller,
+  header: TarHeader,
+  content: FileContent,
+): Iterable<Uint8Array> | AsyncIterable<Uint8Array> {
+  const file = content.openFile?.();
+  if (file === undefined) return poured(blocks, header, content.stream());
+  const space = blocks.room(header.size);
+  if (space.byteLength < header.size) return readPiecewise(blocks, file, header.size);
+  try {
+    file.read(space, 0);
+    blocks.fill(header.size);
+  } finally {
+    file.close();
+  }
+  return [];
+}
+
+async function* readPiecewise(
+  blocks: BlockFiller,
+  file: OpenFile,
+  size: number,
+): AsyncGenerator<Uint8Array, void, void> {
+  try {
+    for (let at = 0; at < size;) {
+      const space = blocks.room(size - at);
+      file.read(space, at);
+      blocks.fill(space.byteLength);
+      at += space.byteLength;
+      const block = blocks.full();
+      if (block === undefined) continue;
+      yield block;
+      await setImmediate();
+    }
+  } finally {
+    file.close();
   }
 }
 
-function bodyOf(content: FileContent): Uint8Array | AsyncIterable<Uint8Array> {
-  return content.size <= SMALL && content.readAt !== undefined
-    ? content.readAt(0, content.size)
-    : content.stream();
+async function* poured(
+  blocks: BlockFiller,
+  header: TarHeader,
+  body: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, void> {
+  let length = 0;
+  for await (const chunk of body) {
+    length += chunk.byteLength;
+    if (length > header.size) throw wrongLength(header, `at least ${length}`);
+    blocks.put(chunk);
+    for (let block = blocks.full(); block !== undefined; block = blocks.full()) yield block;
+  }
+  if (length !== header.size) throw wrongLength(header, String(length));
+}
+
+function wrongLength(header: TarHeader, length: string): FormatError {
+  return new FormatError(
+    "TAR_INVALID",
+    `${header.path} has ${length} bytes; its header says ${header.size}.`,
+    { hint: "It changed while it was read; build again." },
+  );
 }
 
 function headerOf(entry: Entry, epoch: number | undefined): TarHeader {

@@ -1,12 +1,13 @@
-import { MediaType, tally, type Descriptor, type Digest, type LocalStore } from "@undocked/registry";
-import { BLOCK_SIZE, gzipBlocks } from "./gzip.ts";
-import { inBlocks } from "./blocks.ts";
+import { tally, type Descriptor, type Digest, type LocalStore } from "@undocked/registry";
+import { blockPool } from "./blocks.ts";
+import { layerEncoding, type LayerCompression } from "./encoding.ts";
 import type { Entry } from "./entry.ts";
+import { BLOCK_SIZE } from "./gzip.ts";
 import { layerTar, type LayerTarOptions } from "./layer-tar.ts";
 
 export interface MakeLayerOptions extends LayerTarOptions {
-  /** Default `"gzip"`. */
-  readonly compression?: "gzip" | "none";
+  /** Default: gzip. */
+  readonly compression?: LayerCompression;
   readonly signal?: AbortSignal;
 }
 
@@ -21,16 +22,32 @@ export interface Layer {
 export async function makeLayer(
   store: LocalStore,
   entries: Iterable<Entry>,
-  { compression = "gzip", signal, ...tar }: MakeLayerOptions = {},
+  { compression, signal, ...tar }: MakeLayerOptions = {},
 ): Promise<Layer> {
+  const { mediaType, encode } = layerEncoding(compression);
   const uncompressed = tally();
-  const blocks = uncompressed.through(abortable(inBlocks(layerTar(entries, tar), BLOCK_SIZE), signal));
+  const pool = encode === undefined ? undefined : blockPool(BLOCK_SIZE);
+  const blocks = uncompressed.through(abortable(layerTar(entries, tar, pool), signal));
   const descriptor = await store.ingest(
-    compression === "gzip" ? MediaType.ociLayerGzip : MediaType.ociLayer,
-    compression === "gzip" ? gzipBlocks(blocks) : blocks,
+    mediaType,
+    encode === undefined ? blocks : encode(blocks, (block) => pool?.give(block)),
     signal === undefined ? {} : { signal },
   );
   return { descriptor, diffId: uncompressed.digest() };
+}
+
+/** What the DiffID of a layer would be: reads the files, and writes nothing. */
+export async function layerDiffId(
+  entries: Iterable<Entry>,
+  { signal, ...tar }: Omit<MakeLayerOptions, "compression"> = {},
+): Promise<Digest> {
+  const uncompressed = tally();
+  const pool = blockPool(BLOCK_SIZE);
+  for await (const block of abortable(layerTar(entries, tar, pool), signal)) {
+    uncompressed.update(block);
+    pool.give(block);
+  }
+  return uncompressed.digest();
 }
 
 async function* abortable(

@@ -83,18 +83,18 @@ function ustarFields(
 /** POSIX.1-2001, ustar interchange format; numbers end with a blank, as most writers have it. */
 function ustar(fields: Ustar): Buffer {
   const block = Buffer.alloc(BLOCK);
-  block.latin1Write(fields.name, 0);
-  block.latin1Write(octal(fields.mode, 6), 100);
-  block.latin1Write(octal(fields.uid, 6), 108);
-  block.latin1Write(octal(fields.gid, 6), 116);
+  block.write(fields.name, 0, "latin1");
+  block.write(octal(fields.mode, 6), 100, "latin1");
+  block.write(octal(fields.uid, 6), 108, "latin1");
+  block.write(octal(fields.gid, 6), 116, "latin1");
   writeSize(block, fields.size);
-  block.latin1Write(octal(fields.mtime, 11), 136);
-  block.latin1Write(fields.type, 156);
-  block.latin1Write(fields.linkTarget, 157);
-  block.latin1Write("ustar\u000000", 257);
-  block.latin1Write(octal(fields.deviceMajor, 6), 329);
-  block.latin1Write(octal(fields.deviceMinor, 6), 337);
-  block.latin1Write(octal(sumOf(block), 6), 148);
+  block.write(octal(fields.mtime, 11), 136, "latin1");
+  block.write(fields.type, 156, "latin1");
+  block.write(fields.linkTarget, 157, "latin1");
+  block.write("ustar\u000000", 257, "latin1");
+  block.write(octal(fields.deviceMajor, 6), 329, "latin1");
+  block.write(octal(fields.deviceMinor, 6), 337, "latin1");
+  block.write(octal(sumOf(block), 6), 148, "latin1");
   return block;
 }
 
@@ -106,7 +106,7 @@ function octal(value: number, digits: number): string {
 /** Over eleven octal digits in base 256, besides the record that says it. */
 function writeSize(block: Buffer, size: number): void {
   if (size <= 0o77777777777) {
-    block.latin1Write(octal(size, 11), 124);
+    block.write(octal(size, 11), 124, "latin1");
     return;
   }
   block[124] = 0x80;
