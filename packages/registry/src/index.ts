@@ -27,10 +27,12 @@ export type { HttpRequest, HttpResponse, TlsOptions, Transport } from "./remote/
 export type { FetchedManifest } from "./remote/manifest.ts";
 export type { RemoteRepository } from "./remote/repository.ts";
 export type { RepositoryName } from "./remote/context.ts";
+export { DownloadError, fetchUrl, type Download, type DownloadOptions } from "./remote/download.ts";
 export { nodeFetchTransport, type NodeFetchTransportOptions } from "./remote/transport.ts";
 export type { Credential, CredentialSource } from "./auth/credential.ts";
 export { CredentialError } from "./auth/credential-error.ts";
 export { storedCredentials, type StoredCredentialsOptions } from "./auth/stored-credentials.ts";
+export { removeLogin, storeLogin, type LoginOptions } from "./auth/login.ts";
 export type { HelperOutcome, HelperRunner } from "./auth/helper.ts";
 export { copyImage, type CopyEvent, type CopyOptions, type CopyTarget } from "./store/copy.ts";
 export { cachedSource } from "./store/cached.ts";

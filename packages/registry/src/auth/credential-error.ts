@@ -1,6 +1,6 @@
 import { UndockedError } from "../errors.ts";
 
-/** A stored credential that cannot be read. */
+/** A stored credential that cannot be read, or stored. */
 export class CredentialError extends UndockedError<
   | "CREDENTIAL_FILE_INVALID"
   | "CREDENTIAL_HELPER_FAILED"

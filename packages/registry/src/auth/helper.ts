@@ -12,8 +12,13 @@ export type HelperOutcome =
   | { readonly kind: "too-large" }
   | { readonly kind: "not-found" };
 
-/** Runs `docker-credential-<name> get` with the key as its input. */
-export type HelperRunner = (program: string, key: string, signal?: AbortSignal) => Promise<HelperOutcome>;
+/** Runs `docker-credential-<name> <action>` with an input: for `get` and `erase` the key, for `store` the login as JSON. */
+export type HelperRunner = (
+  program: string,
+  input: string,
+  signal?: AbortSignal,
+  action?: "get" | "store" | "erase",
+) => Promise<HelperOutcome>;
 
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
 
@@ -33,14 +38,43 @@ export async function askHelper(
   run: HelperRunner = runHelper,
   signal?: AbortSignal,
 ): Promise<Credential | undefined> {
-  if (!isHelperName(name)) {
-    throw new CredentialError(
-      "CREDENTIAL_HELPER_NOT_FOUND",
-      `${JSON.stringify(name.slice(0, 100))} is not a credential helper's name.`,
-      { hint: "Look at credsStore and credHelpers in docker's config.json." },
-    );
-  }
-  return readHelperOutcome(`docker-credential-${name}`, await run(`docker-credential-${name}`, key, signal));
+  const program = programOf(name);
+  return readHelperOutcome(program, await run(program, key, signal));
+}
+
+function programOf(name: string): string {
+  if (isHelperName(name)) return `docker-credential-${name}`;
+  throw new CredentialError(
+    "CREDENTIAL_HELPER_NOT_FOUND",
+    `${JSON.stringify(name.slice(0, 100))} is not a credential helper's name.`,
+    { hint: "Look at credsStore and credHelpers in docker's config.json." },
+  );
+}
+
+/** Hands a login to a helper, to be kept. */
+export async function storeByHelper(
+  name: string,
+  login: { readonly key: string; readonly username: string; readonly secret: string },
+  run: HelperRunner = runHelper,
+): Promise<void> {
+  const { key, username, secret } = login;
+  const input = JSON.stringify({ ServerURL: key, Username: username, Secret: secret });
+  const outcome = await run(programOf(name), input, undefined, "store");
+  if (outcome.kind === "exit" && outcome.code === 0) return;
+  // What it says may hold what it was given.
+  readHelperOutcome(programOf(name), outcome.kind === "exit" ? { ...outcome, stdout: "" } : outcome);
+}
+
+/** @returns whether the helper had a login for the key */
+export async function eraseByHelper(
+  name: string,
+  key: string,
+  run: HelperRunner = runHelper,
+): Promise<boolean> {
+  const outcome = await run(programOf(name), key, undefined, "erase");
+  if (outcome.kind === "exit" && outcome.code === 0) return true;
+  readHelperOutcome(programOf(name), outcome);
+  return false;
 }
 
 /** What docker's helpers print, and exit with 1, for a key that they do not have. */
@@ -119,9 +153,9 @@ const TIME_LIMIT_MS = 30_000;
 const OUTPUT_LIMIT = 1024 * 1024;
 
 /** Without a shell: name and key come from files and references. */
-export const runHelper: HelperRunner = (program, key, signal) =>
+export const runHelper: HelperRunner = (program, input, signal, action = "get") =>
   new Promise((resolve, reject) => {
-    const child = spawn(program, ["get"], {
+    const child = spawn(program, [action], {
       stdio: ["pipe", "pipe", "ignore"],
       shell: false,
       windowsHide: true,
@@ -158,5 +192,5 @@ export const runHelper: HelperRunner = (program, key, signal) =>
     });
     // A helper that ends before it reads is told by its exit.
     child.stdin.on("error", () => undefined);
-    child.stdin.end(`${key}\n`);
+    child.stdin.end(action === "store" ? input : `${input}\n`);
   });
