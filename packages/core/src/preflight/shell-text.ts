@@ -31,7 +31,9 @@ function firstCommand(text: string): ShellProgram | undefined {
   const words = text.trim().split(/\s+/);
   const start = words.findIndex((word) => word !== "exec" && !/^\w+=[^"'`$\\;&|]*$/.test(word));
   const first = words[start];
-  if (first === undefined || !/^[\w./+@%:,-]+$/.test(first) || shellWords.has(first)) return undefined;
+  if (first === undefined || !/^[\w./+@%:,-]+$/.test(first)) return undefined;
+  // exec starts a file of that name even so.
+  if (shellWords.has(first) && !words.slice(0, start).includes("exec")) return undefined;
   const plain = !/[;&|<>()`$"'\\*?[\]#~={}!\n]/.test(text);
   return { words: plain ? words.slice(start) : [first], plain };
 }

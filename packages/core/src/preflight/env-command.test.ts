@@ -1,0 +1,43 @@
+import { expect, test } from "vitest";
+import { parseEnvCommand } from "./env-command.ts";
+
+test.each([
+  [
+    ["python3", "/app.py"],
+    ["python3", "/app.py"],
+  ],
+  [
+    ["-S", "node --no-warnings", "/app.js"],
+    ["node", "--no-warnings", "/app.js"],
+  ],
+  [
+    ["-Snode -r 'a b'", "/app.js"],
+    ["node", "-r", "a b", "/app.js"],
+  ],
+  [
+    ['--split-string=deno run "x y"', "/a.ts"],
+    ["deno", "run", "x y", "/a.ts"],
+  ],
+  [
+    ["-i", "A=1", "B=2", "app", "C=3"],
+    ["app", "C=3"],
+  ],
+  [["-u", "A", "--unset=B", "--", "app"], ["app"]],
+  [["A=1"], []],
+  [[], []],
+] as const)("%j starts %j", (args, words) => {
+  expect(parseEnvCommand(args)?.words).toEqual(words);
+});
+
+test("tells what it changes", () => {
+  const command = parseEnvCommand(["-i", "-u", "A", "PATH=/opt=1", "app"]);
+  expect(command).toMatchObject({ cleared: true, words: ["app"] });
+  expect([...(command?.changes ?? [])]).toEqual([
+    ["A", undefined],
+    ["PATH", "/opt=1"],
+  ]);
+});
+
+test("an option that is not known is not guessed at", () => {
+  expect(parseEnvCommand(["--chdir=/srv", "app"])).toBeUndefined();
+});

@@ -1,0 +1,359 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { buildImage, checkImage, memoryTree, type BuildOptions, type MemoryFile } from "@undocked/core";
+import { copyImage, memoryStore, type BlobSource, type ContainerConfig } from "@undocked/registry";
+import type { TarEntry } from "@undocked/registry/tar";
+import { main } from "../../packages/cli/src/main.ts";
+import { directory, file, link, mergedUsrBase } from "../support/bases.ts";
+import { startBench, type Bench } from "../support/build-and-read.ts";
+import { makeImage, makeIndex } from "../support/make-image.ts";
+import { buildElf, tinyPlatforms } from "../support/tiny-elf.ts";
+
+let bench: Bench;
+let place: string;
+beforeAll(async () => {
+  bench = await startBench();
+  place = mkdtempSync(join(tmpdir(), "undocked-check-"));
+});
+afterAll(async () => {
+  rmSync(place, { recursive: true, force: true });
+  await bench[Symbol.asyncDispose]();
+});
+
+const amd64 = { os: "linux", architecture: "amd64" } as const;
+const arm64 = { os: "linux", architecture: "arm64", variant: "v8" } as const;
+const app = (platform: keyof typeof tinyPlatforms = "linux/amd64"): TarEntry =>
+  file("app", buildElf({ platform: tinyPlatforms[platform] }), 0o755);
+
+async function undocked(...argv: readonly string[]) {
+  let [stdout, stderr] = ["", ""];
+  const io = {
+    stdout: { write: (text: string) => (stdout += text) },
+    stderr: { write: (text: string) => (stderr += text) },
+    cwd: place,
+    env: {},
+  };
+  return { code: await main(argv, io), stdout, stderr };
+}
+
+/** What is found out about an image of entries and a configuration. */
+async function found(config: ContainerConfig, ...layers: readonly (readonly TarEntry[])[]) {
+  const image = await makeImage({ layers, config });
+  const [checked] = await checkImage(image.root, image.store);
+  return checked?.proof;
+}
+
+const codes = (proof: Awaited<ReturnType<typeof found>>): string[] =>
+  (proof?.findings ?? []).map(({ code, severity }) => `${severity} ${code}`);
+
+describe("checkImage", () => {
+  test("an image that starts has every file of it in its proof", async () => {
+    const proof = await found({ Entrypoint: ["/bin/run"], Cmd: ["-d"] }, [
+      file("bin/run", "#!/app\n", 0o755),
+      app(),
+    ]);
+    expect(proof).toMatchObject({
+      ok: true,
+      argv: ["/bin/run", "-d"],
+      user: { uid: 0, gid: 0 },
+      workingDirectory: "/",
+      findings: [],
+    });
+    expect(proof?.steps.map(({ kind, file }) => [kind, file])).toEqual([
+      ["script", "/bin/run"],
+      ["interpreter", "/app"],
+    ]);
+  });
+
+  test.each([
+    [
+      "a working directory that is a file",
+      { WorkingDir: "/etc/x" },
+      [file("etc/x", "")],
+      "error WORKDIR_NOT_DIRECTORY",
+    ],
+    [
+      "a working directory below a file",
+      { WorkingDir: "/etc/x/y" },
+      [file("etc/x", "")],
+      "error WORKDIR_NOT_DIRECTORY",
+    ],
+    [
+      "a working directory that is closed",
+      { WorkingDir: "/srv", User: "7" },
+      [directory("srv", 0o700)],
+      "warning WORKDIR_UNREACHABLE",
+    ],
+    ["a volume over the program", { Volumes: { "/": {} } }, [], "warning ENTRYPOINT_IN_VOLUME"],
+    [
+      "a health check that is not there",
+      { Healthcheck: { Test: ["CMD", "/bin/curl"] } },
+      [],
+      "warning ENTRYPOINT_NOT_FOUND",
+    ],
+    [
+      "a health check for a shell that is not there",
+      { Healthcheck: { Test: ["CMD-SHELL", "curl localhost"] } },
+      [],
+      "warning ENTRYPOINT_NOT_FOUND",
+    ],
+    ["a user by name without passwd", { User: "root" }, [], "error USER_UNKNOWN"],
+  ] as const)("%s", async (_, config, entries, code) => {
+    expect(codes(await found({ Entrypoint: ["/app"], ...config }, [app(), ...entries]))).toEqual([code]);
+  });
+
+  test("a working directory that is not there is made by the runtime", async () => {
+    expect(codes(await found({ Entrypoint: ["/app"], WorkingDir: "/a/b" }, [app()]))).toEqual([]);
+  });
+
+  test("groups of a user open what they may enter", async () => {
+    const passwd = file("etc/passwd", "app:x:7:7::/:/app\n");
+    const group = file("etc/group", "app:x:7:\nweb:x:9:app,other\n");
+    const owned = { ...app(), header: { ...app().header, mode: 0o750, gid: 9 } };
+    const config = { Entrypoint: ["/app"] };
+    expect(codes(await found({ ...config, User: "app" }, [passwd, group, owned]))).toEqual([]);
+    expect(codes(await found({ ...config, User: "7:7" }, [passwd, group, owned]))).toEqual([
+      "error ENTRYPOINT_NOT_EXECUTABLE",
+    ]);
+  });
+
+  test("a layer that makes a directory of a link takes the loader away", async () => {
+    const interpreter = "/lib64/ld-linux-x86-64.so.2";
+    const program = file("app", buildElf({ pie: true, interpreter }), 0o755);
+    const base = [
+      link("lib64", "usr/lib64"),
+      file("usr/lib64/ld-linux-x86-64.so.2", buildElf({ soname: "ld-linux-x86-64.so.2" }), 0o755),
+      program,
+    ];
+    const config = { Entrypoint: ["/app"] };
+    expect(codes(await found(config, base))).toEqual([]);
+    expect(codes(await found(config, base, [file("lib64/other", "")]))).toEqual([
+      "error INTERPRETER_MISSING",
+    ]);
+    expect(codes(await found(config, base, [file("usr/lib64/.wh.ld-linux-x86-64.so.2", "")]))).toEqual([
+      "error INTERPRETER_MISSING",
+    ]);
+  });
+
+  test("judges every platform of an index, and reads a layer that they share once", async () => {
+    const store = memoryStore();
+    const config = { Entrypoint: ["/app"] };
+    const shared = [file("etc/os-release", "ID=test\n")];
+    const good = await makeImage({ store, platform: amd64, config, layers: [shared, [app()]] });
+    const bad = await makeImage({ store, platform: arm64, config, layers: [shared, [app()]] });
+    const attestation = { ...good.root, platform: { os: "unknown", architecture: "unknown" } };
+    const { root } = await makeIndex(store, [
+      { ...good.root, platform: amd64 },
+      { ...bad.root, platform: arm64 },
+      attestation,
+    ]);
+    const fetched: string[] = [];
+    const source: BlobSource = {
+      fetch(target, options) {
+        fetched.push(target.digest);
+        return store.fetch(target, options);
+      },
+      exists: (target) => store.exists(target),
+    };
+    const checked = await checkImage(root, source);
+    expect(checked.map(({ platform, proof }) => [platform.architecture, proof.ok])).toEqual([
+      ["amd64", true],
+      ["arm64", false],
+    ]);
+    expect(checked[1]?.proof.findings.map(({ code }) => code)).toEqual(["EXECUTABLE_WRONG_MACHINE"]);
+    expect(new Set(fetched).size).toBe(fetched.length);
+    const [one, ...others] = await checkImage(root, store, { platform: amd64 });
+    expect([one?.platform.architecture, others]).toEqual(["amd64", []]);
+  });
+});
+
+describe("undocked check", () => {
+  const outputs = (name: string): NonNullable<BuildOptions["outputs"]> => [
+    { type: "oci-layout", path: join(place, name), tag: "1" },
+    { type: "oci-archive", path: join(place, `${name}.oci.tar`), tag: "1" },
+    { type: "docker-archive", path: join(place, `${name}.docker.tar`), tag: "test/app:1" },
+  ];
+  const build = async (name: string, mode: number): Promise<void> => {
+    const image = await buildImage({
+      dockerfile: { text: 'FROM scratch\nCOPY app /\nENTRYPOINT ["/app"]\n' },
+      context: memoryTree({ "/app": { content: buildElf({}), mode } }),
+      preflight: "off",
+      cache: false,
+      outputs: outputs(name),
+    });
+    await using _ = image;
+    await copyImage(image.root, image.store, bench.client.repository(`${bench.registry.host}/${name}`), {
+      tags: ["1"],
+    });
+  };
+  const forms = (name: string): string[] => [
+    name,
+    `${name}:1`,
+    `${name}.oci.tar`,
+    `${name}.docker.tar`,
+    `${bench.registry.host}/${name}:1`,
+  ];
+
+  test("of a layout, an archive and a registry's reference gives 0 for what starts", async () => {
+    await build("good", 0o755);
+    for (const form of forms("good")) {
+      const { code, stdout, stderr } = await undocked("check", form);
+      expect([form, code, stderr]).toEqual([form, 0, ""]);
+      expect(stdout).toMatch(/sha256:[0-9a-f]{64} linux\/amd64: starts\n$/);
+    }
+  });
+
+  test("gives 1 for what does not, with code and hint", async () => {
+    await build("bad", 0o644);
+    for (const form of forms("bad")) {
+      const { code, stdout, stderr } = await undocked("check", form);
+      expect([form, code]).toEqual([form, 1]);
+      expect(stdout).toContain("cannot start");
+      expect(stderr).toMatch(/EACCES.*\[ENTRYPOINT_NOT_EXECUTABLE\]\n {2}hint: .*--chmod=755/);
+    }
+  });
+
+  test("as JSON has the whole proof", async () => {
+    const { stdout } = await undocked("check", "bad", "--json");
+    expect(JSON.parse(stdout)).toMatchObject([
+      {
+        name: "bad",
+        platform: amd64,
+        proof: { ok: false, argv: ["/app"], findings: [{ chain: ['ENTRYPOINT ["/app"]', "/app"] }] },
+      },
+    ]);
+  });
+
+  test("of a file says whether it starts in an image of its own", async () => {
+    writeFileSync(join(place, "static"), buildElf({}));
+    writeFileSync(
+      join(place, "dynamic"),
+      buildElf({ pie: true, interpreter: "/lib64/ld-linux-x86-64.so.2" }),
+    );
+    expect(await undocked("check", "static")).toMatchObject({ code: 0, stderr: "" });
+    expect(await undocked("check", "dynamic")).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("INTERPRETER_MISSING"),
+    });
+    expect((await undocked("check", "static", "--platform", "linux/arm64")).code).toBe(1);
+  });
+
+  test("of nothing, and of what is not there, says so", async () => {
+    expect((await undocked("check")).code).toBe(2);
+    expect((await undocked("check", "good:2")).stderr).toContain("MANIFEST_UNKNOWN");
+    expect((await undocked("check", `${bench.registry.host}/nothing:1`)).code).toBe(1);
+  });
+});
+
+describe("a build", () => {
+  const build = (
+    text: string,
+    files: Readonly<Record<string, MemoryFile>> = {},
+    options: BuildOptions = {},
+  ) => bench.build({ dockerfile: { text }, context: memoryTree(files), ...options });
+  const dynamic = { pie: true, interpreter: "/lib/ld.so.1", needed: ["libc.so.6"] } as const;
+  const program = (elf: Parameters<typeof buildElf>[0] = {}): MemoryFile => ({
+    content: buildElf(elf),
+    mode: 0o755,
+  });
+
+  test("is refused with the place of the instruction", async () => {
+    await expect(build('FROM scratch\nENV A=1\nENTRYPOINT ["/app"]\n')).rejects.toMatchObject({
+      code: "ENTRYPOINT_NOT_FOUND",
+      location: { line: 3 },
+    });
+  });
+
+  test("with preflight: warn is not refused, and with off is not looked at", async () => {
+    const text = 'FROM scratch\nENV A=1\nENTRYPOINT ["/app"]\n';
+    const { warnings } = await build(text, {}, { preflight: "warn" });
+    expect(warnings.map(({ code, severity }) => [code, severity])).toEqual([
+      ["ENTRYPOINT_NOT_FOUND", "warning"],
+    ]);
+    expect((await build(text, {}, { preflight: "off" })).warnings).toEqual([]);
+  });
+
+  test("without a command is in order: it is there to be built upon", async () => {
+    expect((await build("FROM scratch\nCOPY a /\n", { "/a": "" })).warnings).toEqual([]);
+  });
+
+  test("what the base has wrong is a warning, what the build makes wrong is refused", async () => {
+    const base = (entries: readonly TarEntry[]) =>
+      makeImage({ config: { Entrypoint: ["/app"] }, layers: [entries] });
+    const broken = await bench.publish("broken", await base([file("app", "", 0o755)]));
+    const { warnings } = await build(`FROM ${broken}\nCOPY a /\n`, { "/a": "" });
+    expect(warnings.map(({ code }) => code)).toEqual(["EXECUTABLE_EMPTY"]);
+    await expect(
+      build(`FROM ${broken}\nCOPY a /\nENTRYPOINT ["/app","-d"]\n`, { "/a": "" }),
+    ).rejects.toMatchObject({
+      code: "EXECUTABLE_EMPTY",
+    });
+    const whole = await bench.publish("whole", await base([app()]));
+    expect((await build(`FROM ${whole}\nCOPY a /\n`, { "/a": "" })).warnings).toEqual([]);
+    await expect(build(`FROM ${whole}\nCOPY a /app\n`, { "/a": "" })).rejects.toMatchObject({
+      code: "ENTRYPOINT_NOT_EXECUTABLE",
+    });
+  });
+
+  test("self-contained takes a dynamic program whose libraries the base has, and no other", async () => {
+    const layers = [
+      [
+        file("lib/ld.so.1", buildElf({ soname: "ld.so.1" }), 0o755),
+        file(
+          "lib/libc.so.6",
+          buildElf({ soname: "libc.so.6", versionDefinitions: ["libc.so.6", "GLIBC_2.36"] }),
+        ),
+      ],
+    ];
+    const base = await bench.publish("libc", await makeImage({ layers }));
+    const text = `FROM ${base}\nCOPY app /app\n`;
+    const options = { executables: "self-contained" } as const;
+    const needs = (version: string) => ({
+      "/app": program({ ...dynamic, versionNeeds: [{ library: "libc.so.6", versions: [version] }] }),
+    });
+    expect((await build(text, needs("GLIBC_2.36"), options)).layers).toHaveLength(2);
+    await expect(build(text, needs("GLIBC_2.38"), options)).rejects.toMatchObject({
+      code: "LIBRARY_VERSION_MISSING",
+      message: expect.stringMatching(/\/app.*GLIBC_2\.38.*GLIBC_2\.36 at most/),
+    });
+    await expect(build("FROM scratch\nCOPY app /app\n", needs("A"), options)).rejects.toMatchObject({
+      code: "INTERPRETER_MISSING",
+    });
+    await expect(build(text, needs("GLIBC_2.36"))).rejects.toMatchObject({ code: "EXECUTABLE_DYNAMIC" });
+  });
+
+  test("static holds for what comes from another image too", async () => {
+    const other = await bench.publish(
+      "other",
+      await makeImage({ layers: [[file("bin/app", buildElf(dynamic), 0o755), app()]] }),
+    );
+    expect((await build(`FROM scratch\nCOPY --from=${other} /app /\n`)).layers).toHaveLength(1);
+    await expect(build(`FROM scratch\nCOPY --from=${other} /bin/app /\n`)).rejects.toMatchObject({
+      code: "EXECUTABLE_DYNAMIC",
+    });
+  });
+
+  test("knows the programs of a base from its index, and downloads no layer once that is kept", async () => {
+    const base = await bench.publish("amazon", await mergedUsrBase());
+    const cache = join(place, "cache");
+    const text = `FROM ${base}\nCOPY a /\nENTRYPOINT exec true\n`;
+    await build(text, { "/a": "1" }, { cache });
+    const blobs = (): number =>
+      bench.registry.requests.filter(
+        ({ method, path }) => method === "GET" && path.includes("/amazon/blobs/"),
+      ).length;
+    const before = blobs();
+    await using image = await buildImage({
+      dockerfile: { text },
+      context: memoryTree({ "/a": "2" }),
+      cache,
+      registry: bench.client,
+    });
+    expect(blobs()).toBe(before);
+    expect(image.proof?.steps.map(({ path }) => path)).toEqual(
+      expect.arrayContaining(["/bin/sh", "exec true"]),
+    );
+  });
+});
