@@ -22,7 +22,7 @@ import {
   validateImage,
 } from "../support/random-image.ts";
 
-const names = Object.keys(registryProfiles).filter((_name): name is RegistryProfileName => true);
+const names = Object.keys(registryProfiles).filter((_name): _name is RegistryProfileName => true);
 
 const credentialsOf = (name: RegistryProfileName): { username: string; password: string } => ({
   username: name === "ecr" ? "AWS" : "user",
