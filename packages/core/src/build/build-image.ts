@@ -28,6 +28,7 @@ import {
   type Delivery,
   type PushedImage,
 } from "./deliver.ts";
+import { downloads } from "./download.ts";
 import type { BuildEvent } from "./event.ts";
 import { faults } from "./faults.ts";
 import { readInput, type BuildInput } from "./input.ts";
@@ -37,7 +38,7 @@ import { checkOptions, requestedPlatform, type BuildOptions } from "./options.ts
 import { proveStart } from "./prove-start.ts";
 import { scope } from "./scope.ts";
 import { applyStages, timeText, type BuiltStage } from "./stage.ts";
-import { openWorkspace, type Workspace } from "./workspace.ts";
+import { clientOptions, openRecipes, openWorkspace, type Workspace } from "./workspace.ts";
 
 /**
  * An image that was built. Its own layers lie in the cache; without one, until the image is disposed of (`await using`), which
@@ -103,7 +104,7 @@ async function check(options: BuildOptions): Promise<Checked> {
       ? undefined
       : found.collect(() => planStages(dockerfile, planOptions, new Map()));
   if (!dockerfile || !plan || !context || !ignore || !mapped) throw found.error();
-  const steps = await checkLocally(plan, context, executables, found);
+  const steps = await checkLocally(plan, context, executables, found, openRecipes(options));
   found.throwIfAny();
   return { dockerfile, context, ignore, mapped, project, planOptions, plan, steps };
 }
@@ -154,12 +155,14 @@ async function build(options: BuildOptions, checked: Checked, workspace: Workspa
     context,
     bases,
     workspace,
+    downloads: hold(downloads(call, clientOptions(options.registry))),
     executables,
     // What was judged for another platform is judged again: the base may have decided otherwise.
     checked:
       formatPlatform(plan.platform) === formatPlatform(checked.plan.platform) ? checked.steps : new Set(),
     timestamps,
     epoch,
+    ...(options.compression === undefined ? {} : { compression: options.compression }),
     emit,
     hold,
     ...call,
@@ -214,8 +217,10 @@ function imageSource(
     [image.root.digest, image.manifestBytes],
     [image.manifest.config.digest, image.configBytes],
   ]);
-  const built = new Set<string>(layers.map(({ descriptor }) => descriptor.digest));
-  const sourceOf = ({ digest }: Descriptor): BlobSource => (built.has(digest) ? own : (base?.source ?? own));
+  const built = new Map<string, BlobSource>(
+    layers.map(({ descriptor, source }) => [descriptor.digest, source]),
+  );
+  const sourceOf = ({ digest }: Descriptor): BlobSource => built.get(digest) ?? base?.source ?? own;
   return {
     fetch(target, options) {
       const document = documents.get(target.digest);

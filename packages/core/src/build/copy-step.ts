@@ -7,7 +7,7 @@ import { pathMatcher } from "../dockerfile/path-match.ts";
 import type { Entry } from "../layer/entry.ts";
 import { layerFiles } from "../layer/layer-files.ts";
 import type { AddStep, CopyStep } from "../plan/plan.ts";
-import type { PathMatch } from "../rootfs/copy-sources.ts";
+import type { PathMatch, WrittenFile } from "../rootfs/copy-sources.ts";
 import type { CopyStep as CopyRequest } from "../rootfs/copy-step.ts";
 import { add, copy } from "../rootfs/copy.ts";
 import { parseOwner } from "../rootfs/owner.ts";
@@ -28,6 +28,7 @@ export function copyEntries(step: CopyStep | AddStep, root: RootFs, tree: Source
  * The same for ADD, which unpacks archives; these it reads.
  *
  * @param hold - keeps what gives the archives' files until the layer is written
+ * @param fetched - what its URLs gave
  */
 export function addEntries(
   step: AddStep,
@@ -35,16 +36,32 @@ export function addEntries(
   tree: SourceTree,
   now: number,
   hold: Scope["hold"],
+  fetched: ReadonlyMap<string, WrittenFile>,
 ): Promise<Entry[]> {
   const archives = (archive: FileContent) => hold(layerFiles(() => archive.stream()));
-  return add(root, { ...request(step, root, tree, now), ...(step.unpack === false ? {} : { archives }) });
+  return add(root, {
+    ...request(step, root, tree, now, fetched),
+    ...(step.unpack === false ? {} : { archives }),
+  });
 }
 
-function request(step: CopyStep | AddStep, root: RootFs, tree: SourceTree, now: number): CopyRequest {
+function request(
+  step: CopyStep | AddStep,
+  root: RootFs,
+  tree: SourceTree,
+  now: number,
+  fetched: ReadonlyMap<string, WrittenFile> = new Map(),
+): CopyRequest {
   const { chown, chmod, exclude, parents, link } = step;
   // With --chmod BuildKit does not link, silently.
   const replace = link && chmod === undefined;
-  const paths = step.sources.map((path) => ({ kind: "path", tree, path }) as const);
+  const unpack = step.kind === "add" && step.unpack === true;
+  const sources = step.sources.map((path) => {
+    const file = fetched.get(path);
+    return file === undefined
+      ? ({ kind: "path", tree, path } as const)
+      : ({ kind: "written", ...file, unpack } as const);
+  });
   const heredocs = step.heredocs.map(({ name, content }) => {
     return {
       kind: "written",
@@ -55,7 +72,7 @@ function request(step: CopyStep | AddStep, root: RootFs, tree: SourceTree, now: 
     } as const;
   });
   return {
-    sources: [...paths, ...heredocs],
+    sources: [...sources, ...heredocs],
     destination: step.destination,
     match: pathMatch(),
     now,

@@ -1,4 +1,5 @@
-import { UndockedError, type Diagnostic } from "@undocked/registry";
+import { UndockedError } from "@undocked/registry";
+import type { RecipeCache } from "../cache/recipe-cache.ts";
 import type { SourceTree } from "../context/source-tree.ts";
 import type { Entry } from "../layer/entry.ts";
 import type { AddStep, BuildPlan, CopyStep, Step } from "../plan/plan.ts";
@@ -27,23 +28,24 @@ export async function checkLocally(
   context: SourceTree,
   executables: ExecutablePolicy,
   faults: Faults,
+  known?: RecipeCache,
 ): Promise<ReadonlySet<string>> {
   const checked = new Set<string>();
   for (const step of plan.stages.flatMap(({ steps }) => steps)) {
-    if (step.kind === "add" && step.urls.length > 0) faults.add(urlRefusal(step));
+    if (step.kind === "add" && step.from.kind === "context" && !step.provisional)
+      faults.collect(() => located(step.at, () => copiedAlone(withoutUrls(step), context)));
     if (step.kind !== "copy" || step.from.kind !== "context" || step.provisional) continue;
     const entries = faults.collect(() => located(step.at, () => copiedAlone(step, context)));
     if (entries === undefined) continue;
-    for (const refusal of executables === "static" ? await refusedExecutables(entries, plan.platform) : []) {
-      faults.add({ ...refusal, location: step.at });
-    }
+    const refused = executables === "static" ? await refusedExecutables(entries, plan.platform, known) : [];
+    for (const refusal of refused) faults.add({ ...refusal, location: step.at });
     checked.add(stepKey(step));
   }
   return checked;
 }
 
 /** The step's entries as if there were no base; `undefined` where only the base can tell. */
-function copiedAlone(step: CopyStep, context: SourceTree): readonly Entry[] | undefined {
+function copiedAlone(step: CopyStep | AddStep, context: SourceTree): readonly Entry[] | undefined {
   // Names of owners are the base's to know.
   const { chown: _chown, ...ownerless } = step;
   try {
@@ -54,14 +56,9 @@ function copiedAlone(step: CopyStep, context: SourceTree): readonly Entry[] | un
   }
 }
 
-function urlRefusal(step: AddStep): Diagnostic {
-  return {
-    code: "DOCKERFILE_UNSUPPORTED",
-    severity: "error",
-    message: `ADD of a URL is not supported yet: ${step.urls.join(" ")}`,
-    location: step.at,
-    hint: "Fetch it before the build, and COPY the file.",
-  };
+/** What of an ADD can be looked at here. Whether it is unpacked does not matter for what is missing. */
+function withoutUrls(step: AddStep): AddStep {
+  return { ...step, sources: step.sources.filter((source) => !step.urls.includes(source)) };
 }
 
 /** The same for a step of the provisional plan and of the final one. */

@@ -2,15 +2,18 @@ import type { HistoryEntry } from "@undocked/registry";
 import { memoryTree } from "../context/memory-tree.ts";
 import type { SourceTree } from "../context/source-tree.ts";
 import type { Entry } from "../layer/entry.ts";
-import { makeLayer, type Layer } from "../layer/make-layer.ts";
+import { cachedLayer, type StoredLayer } from "../cache/cached-layer.ts";
+import type { LayerCompression } from "../layer/encoding.ts";
 import type { BuildPlan, CopySource, StageBase, StagePlan, Step, WorkdirStep } from "../plan/plan.ts";
 import { copy } from "../rootfs/copy.ts";
+import type { WrittenFile } from "../rootfs/copy-sources.ts";
 import { parseOwner } from "../rootfs/owner.ts";
 import { emptyRootFs, type RootFs } from "../rootfs/rootfs.ts";
 import { workdir } from "../rootfs/workdir.ts";
 import type { BaseImage } from "./base.ts";
 import type { BasePool } from "./base-pool.ts";
 import { addEntries, copyEntries } from "./copy-step.ts";
+import type { Downloads } from "./download.ts";
 import type { BuildEvent } from "./event.ts";
 import { refusedExecutables } from "./executables.ts";
 import { faults, located, locatedAsync } from "./faults.ts";
@@ -25,7 +28,7 @@ export interface BuiltStage {
   /** The image at the bottom; `undefined`: scratch. */
   readonly base: BaseImage | undefined;
   /** Over the base, bottom first. */
-  readonly layers: readonly Layer[];
+  readonly layers: readonly StoredLayer[];
   /** The files of these layers, by path. */
   readonly added: readonly string[];
   /** Of the instructions over the base. */
@@ -38,12 +41,14 @@ export interface StageContext {
   readonly context: SourceTree;
   readonly bases: BasePool;
   readonly workspace: Workspace;
+  readonly downloads: Downloads;
   readonly executables: ExecutablePolicy;
   /** Steps whose executables have been judged. */
   readonly checked: ReadonlySet<string>;
   readonly timestamps: "epoch" | "preserve";
   /** Seconds since 1970. */
   readonly epoch: number;
+  readonly compression?: LayerCompression;
   readonly signal?: AbortSignal;
   readonly emit: (event: BuildEvent) => void;
   readonly hold: Scope["hold"];
@@ -151,7 +156,11 @@ async function entriesOf(
     }
     case "add": {
       const tree = await treeOf(step.from, built, context);
-      return locatedAsync(step.at, () => addEntries(step, root, tree, context.epoch, context.hold));
+      return locatedAsync(step.at, async () => {
+        const fetched = new Map<string, WrittenFile>();
+        for (const url of step.urls) fetched.set(url, await context.downloads.fetch(url, step.checksum));
+        return addEntries(step, root, tree, context.epoch, context.hold, fetched);
+      });
     }
   }
 }
@@ -190,20 +199,21 @@ function stageAt(index: number, built: ReadonlyMap<number, BuiltStage>): BuiltSt
   return stage;
 }
 
-async function layerOf(step: Step, entries: readonly Entry[], context: StageContext): Promise<Layer> {
-  const { executables, checked, plan } = context;
+async function layerOf(step: Step, entries: readonly Entry[], context: StageContext): Promise<StoredLayer> {
+  const { executables, checked, plan, workspace } = context;
   if (executables === "static" && !checked.has(stepKey(step))) {
     const found = faults();
-    for (const refusal of await refusedExecutables(entries, plan.platform))
+    for (const refusal of await refusedExecutables(entries, plan.platform, workspace.recipes))
       found.add({ ...refusal, location: step.at });
     found.throwIfAny();
   }
   return writeLayer(entries, context);
 }
 
-async function writeLayer(entries: readonly Entry[], context: StageContext): Promise<Layer> {
-  const { workspace, timestamps, epoch, signal, emit } = context;
-  const layer = await makeLayer(workspace.content, entries, {
+async function writeLayer(entries: readonly Entry[], context: StageContext): Promise<StoredLayer> {
+  const { workspace, timestamps, epoch, compression, signal, emit } = context;
+  const layer = await cachedLayer(workspace.recipes, workspace.content, entries, {
+    ...(compression === undefined ? {} : { compression }),
     ...(timestamps === "epoch" ? { epoch } : {}),
     ...(signal === undefined ? {} : { signal }),
   });

@@ -1,8 +1,15 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { ociLayout, registryClient, type LocalStore, type RegistryClient } from "@undocked/registry";
+import {
+  ociLayout,
+  registryClient,
+  type LocalStore,
+  type RegistryClient,
+  type RegistryClientOptions,
+} from "@undocked/registry";
 import { indexCache, type IndexCache } from "../cache/index-cache.ts";
+import { recipeCache, type RecipeCache } from "../cache/recipe-cache.ts";
 import type { BuildOptions } from "./options.ts";
 
 /** What a build works with, and gives back when it is disposed of. */
@@ -13,24 +20,43 @@ export interface Workspace extends AsyncDisposable {
   /** Takes the build's own layers, and the documents of its bases. */
   readonly content: LocalStore;
   readonly indexes: IndexCache;
+  /** `undefined`: nothing is kept for the next build. */
+  readonly recipes: RecipeCache | undefined;
 }
 
 /** Opens the cache, or a directory of its own that goes with the workspace. */
-export async function openWorkspace({ cache, registry }: BuildOptions): Promise<Workspace> {
+export async function openWorkspace(options: BuildOptions): Promise<Workspace> {
+  const { cache, registry } = options;
   const temporary = cache === false ? await mkdtemp(join(tmpdir(), "undocked-")) : undefined;
-  const directory = temporary ?? resolve(typeof cache === "string" ? cache : defaultCache(process.env));
+  const directory = temporary ?? cacheDirectory(cache);
   const shared = isClient(registry) ? registry : undefined;
-  const client = shared ?? registryClient(isClient(registry) ? {} : registry);
+  const client = shared ?? registryClient(clientOptions(registry));
   return {
     client,
     directory,
     content: ociLayout(join(directory, "content")),
     indexes: indexCache(join(directory, "indexes")),
+    recipes: openRecipes(options),
     async [Symbol.asyncDispose]() {
       if (shared === undefined) await client[Symbol.asyncDispose]();
       if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
     },
   };
+}
+
+/** What a client is made with; nothing for one that is shared. */
+export function clientOptions(registry: BuildOptions["registry"]): RegistryClientOptions {
+  return registry === undefined || isClient(registry) ? {} : registry;
+}
+
+/** What is known of earlier builds' layers and files. */
+export function openRecipes({ cache }: BuildOptions): RecipeCache | undefined {
+  return cache === false ? undefined : recipeCache(join(cacheDirectory(cache), "recipes"));
+}
+
+/** Where the cache lies: the directory named, else `undocked` in the user's cache directory. */
+export function cacheDirectory(cache: string | false | undefined): string {
+  return resolve(typeof cache === "string" ? cache : defaultCache(process.env));
 }
 
 /** By the XDG base directory specification; on Windows, the local application data. */

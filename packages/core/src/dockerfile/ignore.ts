@@ -8,7 +8,7 @@ import { checkPattern } from "./path-match.ts";
 export interface IgnoreMatcher {
   /** Whether the path, relative and with `/`, is left out. */
   ignores(path: string): boolean;
-  /** Whether something below a directory that is left out might still be in; `false` is certain. */
+  /** Whether something below a directory that is left out, `.` for all, might still be in; `false` is certain. */
   mayContainIncluded(directory: string): boolean;
 }
 
@@ -65,7 +65,8 @@ export function ignoreMatcher(patterns: readonly string[]): IgnoreMatcher {
     ignores: (path) => compiled.length > 0 && decide(path).ignored,
     mayContainIncluded: (directory) =>
       negations.some(
-        ({ prefix }) => prefix.startsWith(`${directory}/`) || `${directory}/`.startsWith(prefix),
+        ({ prefix }) =>
+          directory === "." || prefix.startsWith(`${directory}/`) || `${directory}/`.startsWith(prefix),
       ),
   };
 }

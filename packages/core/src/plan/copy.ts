@@ -63,7 +63,7 @@ export function planCopy(instruction: CopyInstruction | AddInstruction, task: Ta
   stage.steps.push({
     ...common,
     kind: "add",
-    sources: written.filter((text) => !isHttpSource(text)),
+    sources: written,
     urls,
     ...(checksum === undefined ? {} : { checksum }),
     ...(instruction.unpack === undefined ? {} : { unpack: instruction.unpack }),
@@ -133,9 +133,11 @@ function warnOfIgnored(
   const { ignore } = task.stage.context.options;
   if (ignore === undefined) return;
   for (const source of sources) {
+    if (isHttpSource(source)) continue;
     const path = cleanPath(source).replace(/^\//, "");
-    // The context itself is there, whatever of it is left out.
-    if (path === "" || path === "." || isHttpSource(source) || !ignore.ignores(path)) continue;
+    // Of the context as a whole something is left when an exception names it.
+    const isRoot = path === "" || path === ".";
+    if (!ignore.ignores(path) || (isRoot && ignore.mayContainIncluded("."))) continue;
     const verb = kind === "copy" ? "Copy" : "Add";
     const message = `Attempting to ${verb} file ${JSON.stringify(source)} that is excluded by .dockerignore`;
     task.report.check("CopyIgnoredFile", message, at, statement);

@@ -189,7 +189,11 @@ describe("planStages", () => {
     expect(code).toBe("DOCKERFILE_UNSUPPORTED");
     expect(message).toContain("https://github.com/a/b.git");
     const { steps } = targetOf(plan("FROM scratch\nADD https://x/y.tar z /d/\n"));
-    expect(steps[0]).toMatchObject({ urls: ["https://x/y.tar"], sources: ["z"], destination: "/d/" });
+    expect(steps[0]).toMatchObject({
+      urls: ["https://x/y.tar"],
+      sources: ["https://x/y.tar", "z"],
+      destination: "/d/",
+    });
   });
 
   test("a doubling variable ends in a fault", () => {

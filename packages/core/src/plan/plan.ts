@@ -123,7 +123,7 @@ export interface CopyStep extends StepOf<"copy">, CopyWords {}
 
 /** One layer. Local archives are unpacked unless `unpack` is false. */
 export interface AddStep extends StepOf<"add">, CopyWords {
-  /** http and https, expanded; they are not in `sources`. */
+  /** Those of `sources` that are http and https. */
   readonly urls: readonly string[];
   /** `algorithm:hex` that the one URL's content must have. */
   readonly checksum?: string;

@@ -23,6 +23,8 @@ export interface WrittenFile {
   readonly mode: number;
   /** Seconds since 1970. */
   readonly mtime: number;
+  /** Whether ADD takes it apart if it is an archive. Default: no. */
+  readonly unpack?: boolean;
 }
 
 const WILDCARD = /[*?[]/;

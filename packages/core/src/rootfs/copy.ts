@@ -3,7 +3,7 @@ import { cleanPath, joinPath } from "../context/path.ts";
 import { subTree } from "../context/sub-tree.ts";
 import type { FileContent, SourceNode } from "../context/source-tree.ts";
 import type { Entry } from "../layer/entry.ts";
-import { isArchive, unpackArchive } from "./archive.ts";
+import { isArchive, unpackArchive, type ArchiveStep } from "./archive.ts";
 import { changeSet, type ChangeSet } from "./change-set.ts";
 import { blocked, copierFor, type Copier } from "./copier.ts";
 import { copyParents } from "./copy-parents.ts";
@@ -39,8 +39,14 @@ export function copy(root: RootFs, step: CopyStep): Entry[] {
 export async function add(root: RootFs, step: AddStep): Promise<Entry[]> {
   const changes = changesOf(root, step);
   for (const [index, source] of step.sources.entries()) {
-    if (source.kind === "written" || step.archives === undefined) {
+    if (step.archives === undefined) {
       copyOne(changes, step, source, `source${index}`);
+      continue;
+    }
+    if (source.kind === "written") {
+      if (source.unpack === true && (await isArchive(source.content.stream())))
+        await unpackArchive(changes, archiveStep(step, source.content, step.archives));
+      else copyOne(changes, step, source, `source${index}`);
       continue;
     }
     const copier = copierFor(changes, step, `source${index}`);
@@ -48,13 +54,27 @@ export async function add(root: RootFs, step: AddStep): Promise<Entry[]> {
       const file = chosen.node.kind === "file" ? chosen.tree.open(chosen.path) : undefined;
       if (file !== undefined && (await isArchive(file.stream()))) {
         chosen.tree.taken?.(chosen.path);
-        await unpackArchive(changes, { ...step, archive: file.stream(), content: step.archives(file) });
+        await unpackArchive(changes, archiveStep(step, file, step.archives));
       } else {
         copyChosen(copier, chosen, step);
       }
     }
   }
   return finished(root, changes);
+}
+
+function archiveStep(
+  { destination, now, owner }: AddStep,
+  file: FileContent,
+  archives: NonNullable<AddStep["archives"]>,
+): ArchiveStep {
+  return {
+    archive: file.stream(),
+    content: archives(file),
+    destination,
+    now,
+    ...(owner === undefined ? {} : { owner }),
+  };
 }
 
 function changesOf(root: RootFs, { destinationLinks }: CopyStep): ChangeSet {
