@@ -163,7 +163,10 @@ async function readRootFs(image: BaseImage, options: BasePoolOptions): Promise<R
         `Layer ${position + 1} of ${image.name} unpacks to ${index.diffId}, but its configuration says ${String(diffIds[position])}.`,
       );
     }
-    root.applyIndex(index, hold(layerFiles(() => image.source.fetch(layer, call))));
+    root.applyIndex(
+      index,
+      hold(layerFiles(() => image.source.fetch(layer, call), { identity: layer.digest })),
+    );
   }
   return root;
 }

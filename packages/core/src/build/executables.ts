@@ -1,4 +1,6 @@
 import type { Diagnostic, Platform } from "@undocked/registry";
+import { gateKey } from "../cache/gate-key.ts";
+import type { RecipeCache } from "../cache/recipe-cache.ts";
 import { contentSource } from "../elf/byte-source.ts";
 import { staticGate } from "../elf/gate.ts";
 import { looksLikeElf } from "../elf/read.ts";
@@ -11,12 +13,15 @@ const SMALLEST = 52;
 
 /**
  * The executables among a layer's files that are not static, or not for the platform, wherever they come from: the context, an
- * archive, another image.
+ * archive, another image. Files that were all found to be in order before are not read again.
  */
 export async function refusedExecutables(
   entries: readonly Entry[],
   platform: Platform,
+  known?: RecipeCache,
 ): Promise<Diagnostic[]> {
+  const key = known === undefined ? undefined : gateKey(entries, platform);
+  if (key !== undefined && (await known?.has(key)) === true) return [];
   const files = entries
     .filter((entry) => entry.kind === "file")
     .filter(({ content }) => content.size >= SMALLEST);
@@ -27,6 +32,7 @@ export async function refusedExecutables(
     const refusal = await judged(file, platform);
     if (refusal !== undefined) refused.push(refusal);
   }
+  if (key !== undefined && refused.length === 0) await known?.note(key);
   return refused;
 }
 

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { basename, relative, resolve } from "node:path";
 import { UndockedError } from "@undocked/registry";
-import { directoryTree } from "../context/directory-tree.ts";
+import { directoryTree, type DirectoryTreeOptions } from "../context/directory-tree.ts";
 import { mappedTree, type MappedTree } from "../context/mapped-tree.ts";
 import { memoryTree } from "../context/memory-tree.ts";
 import { cleanPath } from "../context/path.ts";
@@ -40,7 +40,7 @@ interface DockerfileText {
 /** Reads what the options name. */
 export function readInput(options: BuildOptions, faults: Faults): BuildInput {
   const project = resolve(options.project ?? (typeof options.context === "string" ? options.context : "."));
-  const projectTree = faults.collect(() => directoryTree(project));
+  const projectTree = faults.collect(() => directoryTree(project, treeOptions(options)));
   if (projectTree === undefined) return { project };
   const mapped = faults.collect(() =>
     mappedTree(contextTree(options, projectTree), projectTree, options.files ?? []),
@@ -67,11 +67,16 @@ export function readInput(options: BuildOptions, faults: Faults): BuildInput {
   };
 }
 
+/** What the cache may tell the files of a directory apart by. */
+export function treeOptions({ verify }: Pick<BuildOptions, "verify">): DirectoryTreeOptions {
+  return { identities: verify === "content" ? "none" : "stat" };
+}
+
 /** The context directory; nothing when there are only mappings. */
 function contextTree(options: BuildOptions, project: SourceTree): SourceTree {
   const { context, files } = options;
   if (typeof context === "object") return context;
-  if (context !== undefined) return directoryTree(resolve(context));
+  if (context !== undefined) return directoryTree(resolve(context), treeOptions(options));
   return files === undefined ? project : memoryTree({});
 }
 

@@ -9,6 +9,7 @@ import {
 } from "@undocked/registry";
 import type { FileMapping } from "../context/mapped-tree.ts";
 import type { SourceTree } from "../context/source-tree.ts";
+import type { LayerCompression } from "../layer/encoding.ts";
 import type { BuildEvent } from "./event.ts";
 
 /** What the caller of {@link buildImage} asked for is not what can be asked for. */
@@ -82,6 +83,16 @@ export interface BuildOptions {
   readonly sourceDateEpoch?: number;
   /** Where layers and header indexes are kept. Default: `undocked` in the user's cache directory. `false`: nothing is kept. */
   readonly cache?: string | false;
+  /**
+   * How the cache tells a file that did not change: by size, times and inode (`stat`), or by reading it (`content`), as on file
+   * systems whose times cannot be trusted. Default: `stat`.
+   */
+  readonly verify?: "stat" | "content";
+  /**
+   * Of new layers. A level is 1 to 9 for gzip (default 4), 1 to 19 for zstd (default 3; Node 22.15 or newer, and not every tool
+   * reads it). Another one is another digest. Default: `gzip`.
+   */
+  readonly compression?: LayerCompression;
   /** Credentials, certificates, insecure registries; or a client to share between builds. */
   readonly registry?: RegistryClientOptions | RegistryClient;
   readonly signal?: AbortSignal;
@@ -131,6 +142,17 @@ const schema: z.ZodType<BuildOptions> = z.strictObject({
   timestamps: z.enum(["epoch", "preserve"]).exactOptional(),
   sourceDateEpoch: z.int().nonnegative().exactOptional(),
   cache: z.union([z.string().min(1), z.literal(false)], "a directory's path or false").exactOptional(),
+  verify: z.enum(["stat", "content"]).exactOptional(),
+  compression: z
+    .union(
+      [
+        z.enum(["gzip", "zstd", "none"]),
+        z.strictObject({ type: z.literal("gzip"), level: z.int().min(1).max(9) }),
+        z.strictObject({ type: z.literal("zstd"), level: z.int().min(1).max(19) }),
+      ],
+      "gzip, zstd, none, or { type, level } with a level of 1 to 9 for gzip, 1 to 19 for zstd",
+    )
+    .exactOptional(),
   registry: z
     .custom<RegistryClientOptions | RegistryClient>((value) => typeof value === "object")
     .exactOptional(),

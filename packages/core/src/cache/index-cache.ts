@@ -1,10 +1,11 @@
-import { createHash, randomUUID } from "node:crypto";
-import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { gunzip, gzip } from "node:zlib";
 import { digestHex, digestOf, isDigest, type Digest } from "@undocked/registry";
 import { z } from "zod";
+import { writeWhole } from "./whole-file.ts";
 import type { IndexEntry, LayerIndex } from "../rootfs/layer-index.ts";
 
 /** Keeps what was found out about layers, by the digest of the layer as it lies in the registry. */
@@ -35,8 +36,7 @@ export function indexCache(directory: string): IndexCache {
       return index?.collector === collector ? index : undefined;
     },
     async write(layer, index) {
-      await mkdir(folder, { recursive: true });
-      await writeWhole(fileOf(layer, index.collector), await encoded(index));
+      await writeWhole(fileOf(layer, index.collector), await encoded(index), "synced");
     },
   };
 }
@@ -54,23 +54,6 @@ export async function cachedIndex(
   // A cache that cannot be written costs time, not the build.
   await cache?.write(layer, index).catch(() => {});
   return index;
-}
-
-async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
-  const beside = `${path}.${randomUUID()}.tmp`;
-  try {
-    const file = await open(beside, "wx");
-    try {
-      await file.writeFile(bytes);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(beside, path);
-  } catch (error) {
-    await rm(beside, { force: true });
-    throw error;
-  }
 }
 
 /** The digest of the JSON, a newline, and the JSON, gzipped. */

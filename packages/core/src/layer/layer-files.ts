@@ -11,6 +11,8 @@ export interface LayerFilesOptions {
   readonly limits?: TarLimits;
   /** Where what is taken out lies meanwhile. Default: the system's directory for temporary files. */
   readonly scratch?: string;
+  /** The digest of what is read, where it is known: with it the files can be told apart unread. */
+  readonly identity?: string;
 }
 
 /** The files of a compressed layer or archive, for those who want some of them. */
@@ -26,7 +28,7 @@ export interface LayerFiles extends AsyncDisposable {
 /** @param read - all of the blob, anew for each pass; verified by whoever gives it */
 export function layerFiles(
   read: () => AsyncIterable<Uint8Array>,
-  { limits, scratch = tmpdir() }: LayerFilesOptions = {},
+  { limits, scratch = tmpdir(), identity }: LayerFilesOptions = {},
 ): LayerFiles {
   const expected = new Set<string>();
   const places = new Map<string, number>();
@@ -47,6 +49,7 @@ export function layerFiles(
       return {
         size,
         expect,
+        ...(identity === undefined ? {} : { identity: `${identity}:${path}` }),
         async *stream() {
           expect();
           // One pass after the other, so that the second finds what the first has taken out.

@@ -1,0 +1,90 @@
+import { ContentError, type BlobSource, type CallOptions, type LocalStore } from "@undocked/registry";
+import { layerEncoding } from "../layer/encoding.ts";
+import type { Entry } from "../layer/entry.ts";
+import { LayerError } from "../layer/layer-error.ts";
+import { layerDiffId, makeLayer, type Layer, type MakeLayerOptions } from "../layer/make-layer.ts";
+import { layerKeys } from "./layer-key.ts";
+import type { RecipeCache } from "./recipe-cache.ts";
+
+/** A layer whose bytes may have to be made when somebody reads them. */
+export interface StoredLayer extends Layer {
+  readonly source: BlobSource;
+}
+
+/**
+ * Makes a layer, unless one of the same inputs was made before: then no file is read. Where files cannot be told by their
+ * identities, but a layer of the same shape was made, they are read once to see whether it is the same, and nothing is compressed.
+ *
+ * A layer that is known and not in the store any more is made again only if it is read.
+ */
+export async function cachedLayer(
+  recipes: RecipeCache | undefined,
+  store: LocalStore,
+  entries: readonly Entry[],
+  options: MakeLayerOptions,
+): Promise<StoredLayer> {
+  const make = (): Promise<Layer> => makeLayer(store, entries, options);
+  if (recipes === undefined) return { ...(await make()), source: store };
+  const { shape, inputs } = layerKeys(entries, options);
+  const known =
+    (inputs === undefined ? undefined : await recipes.read(inputs)) ??
+    ((await recipes.has(shape)) ? await sameTar(recipes, entries, options) : undefined);
+  const layer = known === undefined || (await isLost(known, store, entries)) ? await make() : known;
+  await recipes.note(shape);
+  if (inputs !== undefined) await recipes.write(inputs, layer);
+  await recipes.write(tarKey(layer.diffId, options), layer);
+  return { ...layer, source: lazySource(layer, store, make) };
+}
+
+/** Files of a compressed layer are at hand during the build alone: what needs them cannot wait for a reader. */
+async function isLost({ descriptor }: Layer, store: LocalStore, entries: readonly Entry[]): Promise<boolean> {
+  const waits = entries.every((entry) => entry.kind !== "file" || entry.content.readAt !== undefined);
+  return !waits && !(await store.exists(descriptor));
+}
+
+async function sameTar(
+  recipes: RecipeCache,
+  entries: readonly Entry[],
+  options: MakeLayerOptions,
+): Promise<Layer | undefined> {
+  return await recipes.read(tarKey(await layerDiffId(entries, options), options));
+}
+
+function tarKey(diffId: string, { compression }: MakeLayerOptions): string {
+  return `tar ${layerEncoding(compression).name} ${diffId}`;
+}
+
+/** The layer from the store; made again where the store does not have it, or has it damaged. */
+function lazySource({ descriptor }: Layer, store: LocalStore, make: () => Promise<Layer>): BlobSource {
+  let made: Promise<void> | undefined;
+
+  async function remake(): Promise<void> {
+    const again = await make();
+    if (again.descriptor.digest === descriptor.digest) return;
+    throw new LayerError(
+      "LAYER_INVALID",
+      `The layer ${descriptor.digest} is not in the cache any more, and comes out as ${again.descriptor.digest} now.`,
+      { hint: "Its files changed during the build: build again." },
+    );
+  }
+
+  return {
+    async *fetch(target, call) {
+      if (!(await store.exists(target, call))) await (made ??= remake());
+      let isBegun = false;
+      try {
+        for await (const chunk of store.fetch(target, call)) {
+          isBegun = true;
+          yield chunk;
+        }
+      } catch (error) {
+        if (!(error instanceof ContentError)) throw error;
+        // The store's own bytes are damaged. Writing them anew helps the next reader, and this one if nothing was given yet.
+        await (made ??= remake());
+        if (isBegun) throw error;
+        yield* store.fetch(target, call);
+      }
+    },
+    exists: (_target, _call?: CallOptions) => Promise.resolve(true),
+  };
+}
