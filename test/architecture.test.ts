@@ -38,6 +38,7 @@ const rules: Rules = {
       probe: ["check", "preflight", "rootfs", "context"],
       // Where they meet.
       build: "*",
+      "front-end": "*",
       index: "*",
     },
     cli: {

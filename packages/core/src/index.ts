@@ -1,4 +1,6 @@
 export { buildImage, type BuiltImage } from "./build/build-image.ts";
+export { checkBuild, planBuild } from "./build/plan-build.ts";
+export type { BuildPlan, StagePlan, Step } from "./plan/plan.ts";
 export {
   OptionsError,
   type BuildOptions,

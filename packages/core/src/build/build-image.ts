@@ -1,4 +1,3 @@
-import { resolve } from "node:path";
 import {
   contentOf,
   formatPlatform,
@@ -12,33 +11,18 @@ import {
   type Reference,
 } from "@undocked/registry";
 import type { MappedTree } from "../context/mapped-tree.ts";
-import { directoryTree } from "../context/directory-tree.ts";
-import type { IgnoreMatcher } from "../dockerfile/ignore.ts";
-import type { PlanOptions } from "../plan/options.ts";
-import { planStages } from "../plan/plan-stages.ts";
-import type { BuildPlan } from "../plan/plan.ts";
 import type { Proof } from "../preflight/proof.ts";
 import { assembleImage, type AssembledImage } from "./assemble.ts";
 import { basePool, completePlan } from "./base-pool.ts";
-import {
-  formatTagged,
-  pushImage,
-  taggedReference,
-  writeOutput,
-  type Delivery,
-  type PushedImage,
-} from "./deliver.ts";
+import { formatTagged, pushImage, writeOutput, type Delivery, type PushedImage } from "./deliver.ts";
 import { downloads } from "./download.ts";
 import type { BuildEvent } from "./event.ts";
-import { faults } from "./faults.ts";
-import { readInput, type BuildInput } from "./input.ts";
-import { checkLocally } from "./local-check.ts";
-import { parseNamedContext } from "./named-context.ts";
-import { checkOptions, requestedPlatform, type BuildOptions } from "./options.ts";
+import { checkInput, type CheckedInput } from "./check-input.ts";
+import { checkOptions, type BuildOptions } from "./options.ts";
 import { proveStart } from "./prove-start.ts";
 import { scope } from "./scope.ts";
 import { applyStages, timeText, type BuiltStage } from "./stage.ts";
-import { clientOptions, openRecipes, openWorkspace, type Workspace } from "./workspace.ts";
+import { clientOptions, openWorkspace, type Workspace } from "./workspace.ts";
 
 /**
  * An image that was built. Its own layers lie in the cache; without one, until the image is disposed of (`await using`), which
@@ -62,15 +46,6 @@ export interface BuiltImage extends AsyncDisposable {
   readonly store: BlobSource;
 }
 
-/** What was found to be in order before anything was fetched. */
-interface Checked extends Required<BuildInput> {
-  readonly planOptions: PlanOptions;
-  /** Made without knowing the bases. */
-  readonly plan: BuildPlan;
-  /** Steps that have been looked at. */
-  readonly steps: ReadonlySet<string>;
-}
-
 /**
  * Builds an image, and pushes or writes it where that is asked for. Nothing of the image is executed.
  *
@@ -80,7 +55,7 @@ interface Checked extends Required<BuildInput> {
  */
 export async function buildImage(options: BuildOptions = {}): Promise<BuiltImage> {
   checkOptions(options);
-  const checked = await check(options);
+  const checked = await checkInput(options);
   const workspace = await openWorkspace(options);
   try {
     return await build(options, checked, workspace);
@@ -90,50 +65,11 @@ export async function buildImage(options: BuildOptions = {}): Promise<BuiltImage
   }
 }
 
-async function check(options: BuildOptions): Promise<Checked> {
-  const { namedContexts = {}, tags = [], executables = "static" } = options;
-  const found = faults();
-  for (const tag of tags) found.collect(() => taggedReference(tag));
-  const platform = found.collect(() => requestedPlatform(options));
-  const { dockerfile, context, ignore, mapped, project } = readInput(options, found);
-  for (const [name, value] of Object.entries(namedContexts))
-    found.collect(() => checkNamedContext(name, value, project));
-  const planOptions = planOptionsOf(options, platform, ignore);
-  const plan =
-    dockerfile === undefined
-      ? undefined
-      : found.collect(() => planStages(dockerfile, planOptions, new Map()));
-  if (!dockerfile || !plan || !context || !ignore || !mapped) throw found.error();
-  const steps = await checkLocally(plan, context, executables, found, openRecipes(options));
-  found.throwIfAny();
-  return { dockerfile, context, ignore, mapped, project, planOptions, plan, steps };
-}
-
-function planOptionsOf(
+async function build(
   options: BuildOptions,
-  platform: Platform | undefined,
-  ignore: IgnoreMatcher | undefined,
-): PlanOptions {
-  const { buildArgs, labels, target, entrypoint, sourceDateEpoch, namedContexts } = options;
-  return {
-    ...(platform === undefined ? {} : { platform }),
-    ...(ignore === undefined ? {} : { ignore }),
-    ...(buildArgs === undefined ? {} : { buildArgs }),
-    ...(labels === undefined ? {} : { labels }),
-    ...(target === undefined ? {} : { target }),
-    ...(entrypoint === undefined ? {} : { entrypoint }),
-    ...(sourceDateEpoch === undefined ? {} : { sourceDateEpoch }),
-    ...(namedContexts === undefined ? {} : { namedContexts: Object.keys(namedContexts) }),
-  };
-}
-
-/** A directory that is not there is told before anything is fetched. */
-function checkNamedContext(name: string, value: string, project: string): void {
-  const context = parseNamedContext(name, value);
-  if (context.kind === "directory") directoryTree(resolve(project, context.path));
-}
-
-async function build(options: BuildOptions, checked: Checked, workspace: Workspace): Promise<BuiltImage> {
+  checked: CheckedInput,
+  workspace: Workspace,
+): Promise<BuiltImage> {
   const { executables = "static", timestamps = "epoch", signal, onEvent } = options;
   const { dockerfile, context, mapped, project, planOptions } = checked;
   const emit = (event: BuildEvent): void => onEvent?.(event);
