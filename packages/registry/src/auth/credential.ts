@@ -14,7 +14,12 @@ export interface Credential {
  * @param registry - the canonical host: `docker.io`
  */
 export type CredentialSource = (
-  target: { readonly registry: string; readonly repository: string },
+  target: {
+    readonly registry: string;
+    readonly repository: string;
+    /** What it is for. Default `pull`. */
+    readonly access?: "pull" | "push";
+  },
   options?: { readonly signal?: AbortSignal },
 ) => Promise<Credential | undefined>;
 

@@ -15,7 +15,7 @@ export interface StoredCredentialsOptions {
   /** `undefined` for a file that is not there. */
   readonly readFile?: (path: string) => Promise<string | undefined>;
   readonly runHelper?: HelperRunner;
-  /** Told of a helper that failed, where that did not matter: the search went on without it. */
+  /** Told of a helper that failed at a pull: the search went on without it. At a push that is an error. */
   readonly onWarning?: (message: string) => void;
 }
 
@@ -31,20 +31,21 @@ export function storedCredentials(options: StoredCredentialsOptions = {}): Crede
   const answers = new Map<string, Promise<Credential | undefined>>();
   let files: Promise<readonly CredentialFile[]> | undefined;
 
-  const ask = async (name: string, key: string): Promise<Credential | undefined> => {
+  const ask = async (name: string, key: string, access: "pull" | "push"): Promise<Credential | undefined> => {
     const id = `${name} ${key}`;
     const known = answers.get(id) ?? askHelper(name, key, run);
     answers.set(id, known);
     try {
       return await known;
     } catch (error) {
-      if (!(error instanceof CredentialError)) throw error;
+      // A pull may do without a login; a push does not, and would end with a reason that misleads.
+      if (!(error instanceof CredentialError) || access === "push") throw error;
       options.onWarning?.(error.message);
       return undefined;
     }
   };
 
-  return async ({ registry, repository }) => {
+  return async ({ registry, repository, access = "pull" }) => {
     files ??= readPlaces(
       credentialPlaces(options.environment ?? process.env, options.home ?? homedir(), process.getuid?.()),
       read,
@@ -52,7 +53,7 @@ export function storedCredentials(options: StoredCredentialsOptions = {}): Crede
     files.catch(() => (files = undefined));
     for (const file of await files) {
       const { helper, credential } = findLogin(file, registry, repository);
-      const fromHelper = helper === undefined ? undefined : await ask(helper.name, helper.key);
+      const fromHelper = helper === undefined ? undefined : await ask(helper.name, helper.key, access);
       const found = fromHelper ?? credential;
       if (found !== undefined) return found;
     }

@@ -69,15 +69,17 @@ export function authorizer(options: AuthorizerOptions): Authorizer {
   let withoutLogin = false;
 
   const credentialFor = async (
-    repository: string,
+    { repository, scopes }: Permission,
     signal: AbortSignal | undefined,
   ): Promise<Credential | undefined> => {
     if (withoutLogin) return undefined;
-    let found = credentials.get(repository);
+    const access = scopes.every((scope) => scope.endsWith(":pull")) ? "pull" : "push";
+    const asked = `${access} ${repository}`;
+    let found = credentials.get(asked);
     if (found === undefined) {
-      found = options.credentials({ registry, repository });
-      credentials.set(repository, found);
-      found.catch(() => credentials.delete(repository));
+      found = options.credentials({ registry, repository, access });
+      credentials.set(asked, found);
+      found.catch(() => credentials.delete(asked));
     }
     const credential = await raceAbort(found, signal);
     for (const secret of secretsOf(credential)) secrets.add(secret);
@@ -89,7 +91,7 @@ export function authorizer(options: AuthorizerOptions): Authorizer {
     permission: Permission,
     signal: AbortSignal | undefined,
   ): Promise<HeldToken> => {
-    const credential = await credentialFor(permission.repository, signal);
+    const credential = await credentialFor(permission, signal);
     if (credential?.registryToken !== undefined) {
       return {
         header: `Bearer ${credential.registryToken}`,
@@ -148,7 +150,7 @@ export function authorizer(options: AuthorizerOptions): Authorizer {
         return (await bearer(way, permission, signal)).header;
       }
     }
-    const credential = await credentialFor(permission.repository, signal);
+    const credential = await credentialFor(permission, signal);
     if (credential?.username === undefined) return undefined;
     return basicAuthorization(credential.username, credential.password ?? "");
   };
@@ -178,7 +180,7 @@ export function authorizer(options: AuthorizerOptions): Authorizer {
       if (picked === undefined || picked === "refused") {
         // A 403 of public ECR has no challenge; what it dislikes is the login.
         if (used === undefined || picked === "refused") return false;
-        if ((await credentialFor(permission.repository, signal)) === undefined) return false;
+        if ((await credentialFor(permission, signal)) === undefined) return false;
         const stale = new RegistryError("DENIED", "", { status: 403 });
         if (!isStaleLogin(stale, permission)) return false;
         goWithoutLogin();
@@ -192,7 +194,7 @@ export function authorizer(options: AuthorizerOptions): Authorizer {
       const current = await header(permission, signal);
       if (current !== used || way.kind === "basic") return current !== undefined && current !== used;
       // What was refused is what we hold: it has ended early, or does not reach. Once more, with a new one.
-      const credential = await credentialFor(permission.repository, signal);
+      const credential = await credentialFor(permission, signal);
       tokens.delete(tokenKey(way, permission, credential));
       return (await header(permission, signal)) !== used;
     },

@@ -22,6 +22,8 @@ export interface Call {
   readonly repeat?: boolean;
   /** Instead of the client's own. */
   readonly headersMs?: number;
+  /** What an answer tells must be tidied up: after an abort, a request that is under way still gets it. */
+  readonly linger?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 

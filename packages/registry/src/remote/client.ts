@@ -1,13 +1,16 @@
 import type { Credential, CredentialSource } from "../auth/credential.ts";
 import { storedCredentials } from "../auth/stored-credentials.ts";
 import { parseReference, type Reference } from "../oci/reference.ts";
+import type { CallOptions } from "../store/store.ts";
 import { isLoopback } from "./address.ts";
 import { authorizer, type Authorizer } from "./authorizer.ts";
+import { checkLogin } from "./check-login.ts";
 import { ecrCredentials } from "./ecr-credentials.ts";
 import { findOrigin, tlsOptions, type HostOptions } from "./endpoint.ts";
 import type { RegistryLine } from "./context.ts";
 import type { RegistryEvent } from "./events.ts";
 import { gate, type Gate } from "./gate.ts";
+import { refuseUnknown, type Known } from "./known-options.ts";
 import type { TlsOptions, Transport } from "./http.ts";
 import { remoteRepository, type RemoteRepository } from "./repository.ts";
 import { resolvesToPrivate } from "./public-lookup.ts";
@@ -46,31 +49,70 @@ export interface RegistryClient extends AsyncDisposable {
    * @throws {FormatError} `REFERENCE_INVALID`
    */
   repository(name: string | Reference): RemoteRepository;
+  /**
+   * Shows a registry the login that there is for it.
+   *
+   * @param host - `host[:port]`, as references spell it
+   * @throws {RegistryError} `UNAUTHORIZED` where it is not taken, and what any request can throw
+   */
+  checkLogin(host: string, options?: CallOptions): Promise<void>;
 }
 
 const defaultLimits: TimeLimits = { headersMs: 60_000, idleMs: 60_000 };
 
+/** @throws {TypeError} for an option that is none */
 export function registryClient(options: RegistryClientOptions = {}): RegistryClient {
+  checkOptions(options);
   const transport = options.transport ?? nodeFetchTransport();
   const lines = new Map<string, Promise<RegistryLine>>();
   const shared = sharedOf(options, transport);
+  const lineTo = (registry: string): Promise<RegistryLine> => {
+    const known = lines.get(registry);
+    if (known !== undefined) return known;
+    const made = openLine(registry, shared);
+    lines.set(registry, made);
+    made.catch(() => lines.delete(registry));
+    return made;
+  };
   return {
     repository(name) {
       const { registry, repository } = typeof name === "string" ? parseReference(name) : name;
-      const line = (): Promise<RegistryLine> => {
-        const known = lines.get(registry);
-        if (known !== undefined) return known;
-        const made = openLine(registry, shared);
-        lines.set(registry, made);
-        made.catch(() => lines.delete(registry));
-        return made;
-      };
-      return remoteRepository({ registry, repository }, line, options.upload ?? {});
+      return remoteRepository({ registry, repository }, () => lineTo(registry), options.upload ?? {});
+    },
+    async checkLogin(host, call = {}) {
+      const { registry } = parseReference(`${host}/any`);
+      await checkLogin(await lineTo(registry), call);
     },
     async [Symbol.asyncDispose]() {
       if (options.transport === undefined) transport.close?.();
     },
   };
+}
+
+const knownOptions: Known<RegistryClientOptions> = {
+  credentials: true,
+  hosts: true,
+  ca: true,
+  transport: true,
+  limits: true,
+  retry: true,
+  concurrency: true,
+  upload: true,
+  onEvent: true,
+  now: true,
+};
+const knownLimits: Known<TimeLimits> = { headersMs: true, idleMs: true };
+const knownRetry: Known<RetryOptions> = { retries: true, baseMs: true, capMs: true, random: true };
+const knownUpload: Known<UploadOptions> = { chunkSize: true };
+const knownHost: Known<HostOptions> = { ca: true, cert: true, key: true, insecure: true, plainHttp: true };
+
+function checkOptions(options: RegistryClientOptions): void {
+  refuseUnknown(options, knownOptions, "a registry client");
+  refuseUnknown(options.limits, knownLimits, "a registry client's limits");
+  refuseUnknown(options.retry, knownRetry, "a registry client's retry");
+  refuseUnknown(options.upload, knownUpload, "a registry client's upload");
+  for (const host of Object.values(options.hosts ?? {}))
+    refuseUnknown(host, knownHost, "a registry client's host");
 }
 
 interface Shared {

@@ -47,6 +47,7 @@ export async function sendHop(line: Line, call: Call, hop: Hop): Promise<Sent> {
         })();
   const tls = line.tlsOf(hop.url);
   const publicOnly = await line.publicOnly(hop.url);
+  using sending = call.linger === true ? lingering(signal) : { signal, [Symbol.dispose]: () => undefined };
   try {
     const response = await watched(
       line.transport,
@@ -61,7 +62,7 @@ export async function sendHop(line: Line, call: Call, hop: Hop): Promise<Sent> {
         ...(hop.body === undefined ? {} : { body: watchedBody(hop.body.open()) }),
         ...(tls === undefined ? {} : { tls }),
         ...(publicOnly ? { publicOnly } : {}),
-        ...(signal === undefined ? {} : { signal }),
+        ...(sending.signal === undefined ? {} : { signal: sending.signal }),
       },
       call.headersMs === undefined ? line.limits : { ...line.limits, headersMs: call.headersMs },
     );
@@ -81,6 +82,25 @@ export async function sendHop(line: Line, call: Call, hop: Hop): Promise<Sent> {
     const { failure, repeatable } = networkFailure(error, hop);
     return { kind: "failed", failure, repeatable };
   }
+}
+
+const LINGER_MS = 5_000;
+
+/** A signal that follows another some seconds later. */
+function lingering(signal: AbortSignal | undefined): Disposable & { readonly signal: AbortSignal } {
+  const late = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const follow = (): void => {
+    timer = setTimeout(() => late.abort(signal?.reason), LINGER_MS);
+  };
+  signal?.addEventListener("abort", follow, { once: true });
+  return {
+    signal: late.signal,
+    [Symbol.dispose]: () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", follow);
+    },
+  };
 }
 
 function contentLength(hop: Hop): Readonly<Record<string, string>> {

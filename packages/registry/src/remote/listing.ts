@@ -1,11 +1,10 @@
 import { z } from "zod";
 import type { CallOptions } from "../store/store.ts";
 import type { RepositoryContext } from "./context.ts";
-import type { Answer } from "./call.ts";
-import { exchange } from "./exchange.ts";
-import { readBody } from "./http.ts";
+import type { Answer, Call } from "./call.ts";
 import { nextPage } from "./link.ts";
 import { RegistryError } from "./registry-error.ts";
+import { exchangeWhole, type WholeAnswer } from "./whole-answer.ts";
 
 // Far beyond any repository; a server that goes on for ever is stopped here.
 const PAGE_LIMIT = 10_000;
@@ -58,7 +57,7 @@ export async function* pages(
       throw new RegistryError("REGISTRY_PROTOCOL", "The pages of the listing go on for ever.", { url });
     }
     visited.add(url);
-    const answer: Answer = await exchange(context.line, {
+    const call: Call = {
       method: "GET",
       url,
       headers,
@@ -66,8 +65,8 @@ export async function* pages(
       expect,
       subject: "repository",
       signal: options.signal,
-    });
-    const bytes = await readBody(answer, PAGE_SIZE_LIMIT);
+    };
+    const { answer, bytes }: WholeAnswer = await exchangeWhole(context.line, call, PAGE_SIZE_LIMIT);
     if (answer.status !== 200) {
       yield { json: null, answer };
       return;

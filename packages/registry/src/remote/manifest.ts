@@ -5,11 +5,12 @@ import { manifestSizeLimit, parseManifestDocument, type ManifestDocument } from 
 import { isIndexType, isManifestType, MediaType } from "../oci/media-type.ts";
 import type { CallOptions } from "../store/store.ts";
 import { contentOf, readAll, verified } from "../store/verify.ts";
-import type { Answer } from "./call.ts";
+import type { Answer, Call } from "./call.ts";
 import { exchange } from "./exchange.ts";
-import { drain, readBody } from "./http.ts";
+import { drain } from "./http.ts";
 import { RegistryError } from "./registry-error.ts";
 import type { RepositoryContext } from "./context.ts";
+import { exchangeWhole } from "./whole-answer.ts";
 
 const accept = [
   MediaType.ociIndex,
@@ -32,8 +33,8 @@ export async function fetchManifest(
   options: CallOptions,
   expected?: Descriptor,
 ): Promise<FetchedManifest> {
-  const answer = await ask(context, "GET", reference, options, [200]);
-  const bytes = await readBody(answer, manifestSizeLimit);
+  const call = question(context, "GET", reference, options, [200]);
+  const { answer, bytes } = await exchangeWhole(context.line, call, manifestSizeLimit);
   if (bytes === undefined) {
     throw new RegistryError(
       "MANIFEST_INVALID",
@@ -131,8 +132,9 @@ export async function pushManifest(
   expected: Descriptor,
   content: AsyncIterable<Uint8Array>,
   options: CallOptions,
+  known: "absent" | "unknown",
 ): Promise<PushedManifest | undefined> {
-  if (await manifestExists(context, expected.digest, options)) return undefined;
+  if (known === "unknown" && (await manifestExists(context, expected.digest, options))) return undefined;
   if (expected.size > manifestSizeLimit) {
     throw new RegistryError(
       "MANIFEST_INVALID",
@@ -196,7 +198,17 @@ async function ask(
   options: CallOptions,
   expect: readonly number[],
 ): Promise<Answer> {
-  return await exchange(context.line, {
+  return await exchange(context.line, question(context, method, reference, options, expect));
+}
+
+function question(
+  context: RepositoryContext,
+  method: "GET" | "HEAD",
+  reference: string,
+  options: CallOptions,
+  expect: readonly number[],
+): Call {
+  return {
     method,
     url: `${context.base}/manifests/${encodeReference(reference)}`,
     headers: { Accept: accept },
@@ -204,7 +216,7 @@ async function ask(
     expect,
     subject: "manifest",
     signal: options.signal,
-  });
+  };
 }
 
 const TAG = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;

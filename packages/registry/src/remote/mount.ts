@@ -34,11 +34,13 @@ export async function mountBlob(
       permission: { repository, scopes: [...context.push, repositoryScope(from, "pull")] },
       expect: [201, 202],
       subject: "repository",
+      linger: true,
       signal: options.signal,
     });
     await drain(answer);
     if (answer.status === 201) return true;
     await cancelSession(context, sessionAt(answer.url, answer.headers.get("location")));
+    options.signal?.throwIfAborted();
     return false;
   } catch (error) {
     options.signal?.throwIfAborted();

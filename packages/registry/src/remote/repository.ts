@@ -73,6 +73,7 @@ export function remoteRepository(
       push: [repositoryScope(repository, "pull", "push")],
     };
   };
+  const absent = recentlyAbsent();
   return {
     reference: { registry, repository },
     async *fetch(target, options = {}) {
@@ -87,15 +88,18 @@ export function remoteRepository(
     },
     async exists(target, options = {}) {
       const context = await open();
-      return isManifest(target)
+      const exists = isManifest(target)
         ? await manifestExists(context, target.digest, options)
         : await blobExists(context, target, options);
+      if (!exists) absent.add(target.digest);
+      return exists;
     },
     async push(expected, content, options = {}) {
       options.signal?.throwIfAborted();
       const context = await open();
-      if (isManifest(expected)) await pushWithSubject(context, expected, content, options);
-      else await pushBlob(context, expected, content, upload, options);
+      const known = absent.take(expected.digest) ? "absent" : "unknown";
+      if (isManifest(expected)) await pushWithSubject(context, expected, content, options, known);
+      else await pushBlob(context, expected, content, upload, options, known);
     },
     async resolve(reference, options = {}) {
       return await resolveManifest(await open(), reference, options);
@@ -124,14 +128,34 @@ export function remoteRepository(
   };
 }
 
+const ABSENT_FOR_MS = 10_000;
+const ABSENT_LIMIT = 10_000;
+
+/** What the registry has just said not to have: who asks before a push need not be followed by the push's own question. */
+function recentlyAbsent(): { add(digest: Digest): void; take(digest: Digest): boolean } {
+  const until = new Map<Digest, number>();
+  return {
+    add(digest) {
+      if (until.size >= ABSENT_LIMIT) until.clear();
+      until.set(digest, Date.now() + ABSENT_FOR_MS);
+    },
+    take(digest) {
+      const known = until.get(digest);
+      until.delete(digest);
+      return known !== undefined && Date.now() < known;
+    },
+  };
+}
+
 /** Where a registry does not keep track of subjects by itself, the tag that stands in for that is kept. */
 async function pushWithSubject(
   context: RepositoryContext,
   expected: Descriptor,
   content: AsyncIterable<Uint8Array>,
   options: CallOptions,
+  known: "absent" | "unknown",
 ): Promise<void> {
-  const pushed = await pushManifest(context, expected, content, options);
+  const pushed = await pushManifest(context, expected, content, options, known);
   if (pushed === undefined || pushed.noticesSubjects) return;
   const document = parseManifestDocument(pushed.bytes, expected.mediaType);
   const manifest = document.kind === "manifest" ? document.manifest : document.index;

@@ -43,8 +43,8 @@ export async function fetchToken(
     ...(credential === undefined ? {} : { credential }),
   });
   for (const [index, request] of requests.entries()) {
-    const response = await send(options, request);
-    if (response.status === 200) return await tokenOf(response, request);
+    const { response, bytes } = await send(options, request);
+    if (response.status === 200) return tokenOf(bytes, request);
     const isLast = index === requests.length - 1;
     if (isLast || !mayTryNext(response.status, credential)) {
       throw await failureOf(response, request, "token", secrets);
@@ -54,15 +54,14 @@ export async function fetchToken(
   throw new RegistryError("TOKEN_INVALID", "The token server was not asked.", { url: realm });
 }
 
-async function tokenOf(response: HttpResponse, request: TokenRequest): Promise<Token> {
-  const bytes = await readBody(response, tokenAnswerLimit);
+function tokenOf(bytes: Uint8Array | undefined, request: TokenRequest): Token {
   const token = bytes === undefined ? "large" : readToken(bytes);
   if (typeof token === "object") return token;
   const { host } = new URL(request.url);
   throw new RegistryError("TOKEN_INVALID", describe(token, host), {
     method: request.method,
     url: request.url,
-    status: response.status,
+    status: 200,
     hint: "A proxy or a login page may stand between here and the token server.",
   });
 }
@@ -78,14 +77,23 @@ function describe(fault: "large" | "malformed" | "none", host: string): string {
   }
 }
 
-async function send(options: TokenServerOptions, request: TokenRequest): Promise<HttpResponse> {
+interface TokenAnswer {
+  readonly response: HttpResponse;
+  /** Of a 200, up to a limit. */
+  readonly bytes?: Uint8Array | undefined;
+}
+
+async function send(options: TokenServerOptions, request: TokenRequest): Promise<TokenAnswer> {
   const { retries = 5 } = options.retry;
   for (let attempt = 0; ; attempt += 1) {
     const isLast = attempt >= retries;
     let wait: number;
     try {
       const answer = await follow(options, request);
-      if (isLast || adviceForStatus(answer.status) !== "again") return answer;
+      if (answer.status === 200) {
+        return { response: answer, bytes: await readBody(answer, tokenAnswerLimit) };
+      }
+      if (isLast || adviceForStatus(answer.status) !== "again") return { response: answer };
       answer.cancel();
       wait =
         parseRetryAfter(answer.headers.get("retry-after"), options.now()) ??

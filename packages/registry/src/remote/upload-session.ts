@@ -32,10 +32,15 @@ export async function openSession(
     permission: { repository: context.repository, scopes: context.push, long: true },
     expect: [202],
     subject: "repository",
+    linger: true,
     signal: options.signal,
   });
   await drain(answer);
   const session = sessionAt(answer.url, answer.headers.get("location"));
+  if (options.signal?.aborted === true) {
+    await cancelSession(context, session);
+    options.signal.throwIfAborted();
+  }
   const least = answer.headers.get("oci-chunk-min-length") ?? "";
   return /^\d{1,10}$/.test(least) ? { ...session, leastChunk: Number(least) } : session;
 }

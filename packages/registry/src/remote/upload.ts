@@ -25,7 +25,7 @@ export interface UploadOptions {
 const CLOSING_MS = 300_000;
 
 /**
- * Sends a blob unless it is there: POST for a session, then one PUT of the whole.
+ * Sends a blob unless it is there, which is asked where it is not known: POST for a session, then one PUT of the whole.
  *
  * A failed upload is tried again in a new session if the content can be read again. A session that is not closed is
  * given up at the registry, as well as that goes.
@@ -36,8 +36,9 @@ export async function pushBlob(
   content: AsyncIterable<Uint8Array>,
   upload: UploadOptions,
   options: CallOptions,
+  known: "absent" | "unknown",
 ): Promise<void> {
-  if (await blobExists(context, expected, options)) return;
+  if (known === "unknown" && (await blobExists(context, expected, options))) return;
   const { line } = context;
   const { retries = 5 } = line.retry;
   const body = onceOrAgain(content);
@@ -64,6 +65,8 @@ export async function pushBlob(
         reason: error.code,
       });
       await pauseFor(waitMs, options.signal);
+      // It may have been the answer that was lost.
+      if (error.status === undefined && (await blobExists(context, expected, options))) return;
     }
   }
 }
