@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -195,5 +195,48 @@ describe("undocked blob", () => {
   test("says that there is none", async () => {
     const { code, stderr } = await undocked("blob", `${app()}@sha256:${"0".repeat(64)}`);
     expect([code, stderr]).toEqual([1, expect.stringContaining("BLOB_UNKNOWN")]);
+  });
+});
+
+describe("undocked login and logout", () => {
+  const users = { user: "pass:word" };
+  const environment = (): Record<string, string> => ({ HOME: place, DOCKER_CONFIG: join(place, "docker") });
+  const withInput = (input: string, ...args: readonly string[]) =>
+    runCli(args, { cwd: place, env: environment(), input });
+  const config = (): string => join(place, "docker/config.json");
+
+  test.each([
+    ["basic", { type: "basic", users }],
+    ["bearer", { type: "bearer", users }],
+  ] as const)("keeps a login that the registry takes, and the other commands use it: %s", async (_, auth) => {
+    await using closed = await startRegistry({ auth });
+    await using own = registryClient({
+      credentials: { [closed.host]: { username: "user", password: "pass:word" } },
+    });
+    await copyImage(root, from, own.repository(`${closed.host}/team/app`), { tags: ["1.0"] });
+    const list = ["tags", `${closed.host}/team/app`];
+    expect((await withInput("", ...list)).stderr).toContain("UNAUTHORIZED");
+
+    const login = ["login", closed.host, "-u", "user", "--password-stdin"];
+    const { code, stdout } = await withInput("pass:word\n", ...login);
+    expect([code, stdout]).toEqual([0, `The login for ${closed.host} is kept in ${config()}.\n`]);
+    expect(statSync(config()).mode & 0o777).toBe(0o600);
+    expect((await withInput("", ...list)).stdout).toBe("1.0\n");
+
+    const { code: again, stdout: said } = await withInput("", "logout", closed.host);
+    expect([again, said]).toEqual([0, `The login for ${closed.host} is gone.\n`]);
+    expect((await withInput("", ...list)).stderr).toContain("UNAUTHORIZED");
+    expect((await withInput("", "logout", closed.host)).stdout).toBe(
+      `There is no login for ${closed.host}.\n`,
+    );
+  });
+
+  test.each(["basic", "bearer"] as const)("keeps no login that the registry refuses: %s", async (type) => {
+    await using closed = await startRegistry({ auth: { type, users } });
+    const login = ["login", closed.host, "-u", "user", "--password-stdin"];
+    const { code, stdout, stderr } = await withInput("canary", ...login);
+    expect([code, stdout, stderr]).toEqual([1, "", expect.stringContaining("UNAUTHORIZED")]);
+    expect(stderr).not.toContain("canary");
+    expect(existsSync(config())).toBe(false);
   });
 });

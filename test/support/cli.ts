@@ -28,6 +28,8 @@ export interface CliOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Default: the Node of the tests. */
   readonly node?: string;
+  /** What standard input has. Default: nothing. */
+  readonly input?: string;
   /** Octal, set by a shell. */
   readonly umask?: string;
   readonly signal?: AbortSignal;
@@ -43,9 +45,12 @@ export function runCli(args: readonly string[], options: CliOptions = {}): Promi
     const child = spawn(program, rest, {
       cwd,
       env: { ...process.env, ...env },
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: ["pipe", "pipe", "pipe"],
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
+    // A command that does not read it may be gone before it is written.
+    child.stdin.on("error", () => {});
+    child.stdin.end(options.input ?? "");
     let stdout = "";
     let stderr = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));

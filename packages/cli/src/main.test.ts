@@ -39,6 +39,10 @@ describe("the command line", () => {
     [["copy", "a", "b@sha256:" + "0".repeat(64)], "its digest is its own"],
     [["copy", "a", "b", "--convert", "zip"], "--convert is one of oci, docker"],
     [["copy", "oci:a", "docker-archive:b"], "docker-archive:FILE:REFERENCE"],
+    [["login", "ghcr.io", "-u", "me"], "login needs --username USER and --password-stdin."],
+    [["login", "ghcr.io", "-u", "me", "--password-stdin"], "Standard input has no password."],
+    [["login", "ghcr.io", "--password", "secret"], "Unknown option '--password'"],
+    [["logout"], "logout takes one host, not 0."],
     [["tags"], "tags takes one repository, not 0."],
     [["manifest", "a", "b"], "manifest takes one image, not 2."],
     [["blob", "a"], "a has no digest."],
@@ -50,14 +54,21 @@ describe("the command line", () => {
     expect(stderr).toContain(message);
   });
 
-  test.each([["blob"], ["build"], ["copy"], ["manifest"], ["tags"], ["inspect"], ["registry", "serve"]])(
-    "%s --help lists its options",
-    async (...command) => {
-      const { code, stdout } = await run(...command, "--help");
-      expect(code).toBe(0);
-      expect(stdout).toContain(`Usage: undocked ${command.join(" ")}`);
-    },
-  );
+  test.each([
+    ["blob"],
+    ["build"],
+    ["copy"],
+    ["login"],
+    ["logout"],
+    ["manifest"],
+    ["tags"],
+    ["inspect"],
+    ["registry", "serve"],
+  ])("%s --help lists its options", async (...command) => {
+    const { code, stdout } = await run(...command, "--help");
+    expect(code).toBe(0);
+    expect(stdout).toContain(`Usage: undocked ${command.join(" ")}`);
+  });
 
   test("a value that looks like --help is a value", async () => {
     const { code, stderr } = await run("inspect", "--platform=--help", "x");

@@ -17,6 +17,10 @@ const commands: Readonly<Record<string, Entry>> = {
     summary: "Build an image from a Dockerfile and file mappings",
     load: () => import("./commands/build.ts"),
   },
+  cache: {
+    summary: "Tell what the cache holds, or make it smaller",
+    load: () => import("./commands/cache.ts"),
+  },
   check: {
     summary: "Tell whether an image that is there can start",
     load: () => import("./commands/check.ts"),
@@ -28,6 +32,14 @@ const commands: Readonly<Record<string, Entry>> = {
   inspect: {
     summary: "Tell whether an executable can start in an image of its own",
     load: () => import("./commands/inspect.ts"),
+  },
+  login: {
+    summary: "Log in to a registry",
+    load: () => import("./commands/login.ts"),
+  },
+  logout: {
+    summary: "Forget a login",
+    load: () => import("./commands/logout.ts"),
   },
   manifest: {
     summary: "Print an image's manifest",
