@@ -136,7 +136,7 @@ function missing(walk: Walk, role: Role, path: string): string {
   const carriage = path.endsWith("\r")
     ? " The line ends in a carriage return, which is part of the name."
     : "";
-  return `${what.replace("\r", "\\r")} is not there: the image has no such file.${carriage}`;
+  return `${what.replace("\r", "\\r")} is not in the image.${carriage}`;
 }
 
 function missingHint(role: Role, path: string): string {
