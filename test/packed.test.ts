@@ -4,7 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
+import { copyImage, memoryStore, ociLayout, registryClient } from "@undocked/registry";
+import { startRegistry } from "@undocked/registry/server";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { codeFences } from "./support/code-fences.ts";
+import { randomImage, validateImage } from "./support/random-image.ts";
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL("../", import.meta.url));
@@ -88,6 +92,70 @@ describe("the packed packages, installed in an empty project", () => {
   test("undocked tells its version", async () => {
     const { stdout } = await run(join(place, "node_modules/.bin/undocked"), ["--version"], { cwd: place });
     expect(stdout.trim()).toContain(packages.at(-1)?.version);
+  });
+});
+
+// The OCI client is for those who build nothing: it brings nothing of the others.
+describe("@undocked/registry alone, packed and installed in an empty project", () => {
+  const place = mkdtempSync(join(tmpdir(), "undocked-alone-"));
+
+  beforeAll(async () => {
+    execFileSync(join(root, "node_modules/.bin/tsc"), ["-b", "packages/registry"], {
+      cwd: root,
+      stdio: ["ignore", "inherit", "inherit"],
+    });
+    await run("npx", [...pnpm, "pack", "--pack-destination", place], {
+      cwd: join(root, "packages/registry"),
+    });
+    const tarball = readdirSync(place).find((name) => name.endsWith(".tgz")) ?? "";
+    writeFileSync(
+      join(place, "package.json"),
+      JSON.stringify({
+        private: true,
+        type: "module",
+        dependencies: { "@undocked/registry": `file:./${tarball}` },
+      }),
+    );
+    writeFileSync(join(place, "pnpm-workspace.yaml"), JSON.stringify({ packages: ["."] }));
+    await run("npx", [...pnpm, "install", "--prefer-offline", "--no-frozen-lockfile"], { cwd: place });
+  });
+  afterAll(() => rmSync(place, { recursive: true, force: true }));
+
+  test("pulls and pushes with its README's ten lines, type-checked as TypeScript", async () => {
+    await using registry = await startRegistry();
+    await using client = registryClient({ credentials: "anonymous" });
+    const from = memoryStore();
+    const image = await randomImage(from, 1);
+    const app = client.repository(`${registry.host}/team/app`);
+    await copyImage(image, from, app, { tags: ["1.0"] });
+
+    const readme = readFileSync(join(place, "node_modules/@undocked/registry/README.md"), "utf8");
+    const [example = ""] = codeFences(readme, "ts");
+    writeFileSync(join(place, "example.ts"), example.replaceAll("registry.example", registry.host));
+    const compilerOptions = {
+      target: "es2022",
+      lib: ["es2023", "esnext.disposable"],
+      module: "nodenext",
+      types: [join(root, "node_modules/@types/node")],
+      strict: true,
+    };
+    writeFileSync(join(place, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["example.ts"] }));
+    await run(join(root, "node_modules/.bin/tsc"), ["-p", place]);
+    const env = { PATH: process.env["PATH"], HOME: place };
+    const { stdout } = await run(process.execPath, ["example.js"], { cwd: place, env });
+    expect(stdout).toBe("1.0\n1.1\n");
+    expect((await app.resolve("1.1")).digest).toBe(image.digest);
+    const layout = ociLayout(join(place, "images"));
+    await validateImage(await layout.resolve("1.0"), layout);
+  });
+
+  test("brings its server and nothing of the packages that use it", async () => {
+    const names = readdirSync(join(place, "node_modules/.pnpm")).filter((name) => name.includes("undocked"));
+    expect(names.every((name) => name.startsWith("@undocked+registry@"))).toBe(true);
+    const source =
+      'const { startRegistry } = await import("@undocked/registry/server"); const r = await startRegistry(); console.log((await fetch(r.url + "/v2/")).status); await r.close();';
+    const { stdout } = await run(process.execPath, ["--input-type=module", "--eval", source], { cwd: place });
+    expect(stdout).toBe("200\n");
   });
 });
 
