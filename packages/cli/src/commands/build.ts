@@ -1,7 +1,10 @@
 import { resolve } from "node:path";
 import {
   buildImage,
+  checkBuild,
+  planBuild,
   type BuildOptions,
+  type BuildPlan,
   type BuiltImage,
   type FileMapping,
   type Output,
@@ -9,7 +12,10 @@ import {
 import { keyValue, parseArguments, UsageError, type Arguments, type Usage } from "../args.ts";
 import type { Command, Io } from "../io.ts";
 import { writeMetadata } from "../metadata.ts";
+import { parseCompression } from "../compression.ts";
 import { parseOutput } from "../output.ts";
+import type { Diagnostic } from "@undocked/registry";
+import { renderPlan } from "../render/plan.ts";
 import { registryFlags, registryOptions } from "../registry-flags.ts";
 import { renderDiagnostic } from "../render/error.ts";
 import { progressDisplay, progressModes, silentDisplay } from "../render/progress.ts";
@@ -27,7 +33,7 @@ export const usage: Usage = {
     "build-context": {
       value: "NAME=VALUE",
       repeatable: true,
-      help: "A named context: oci-layout:///directory[:tag]",
+      help: "A named context: a directory, docker-image://REFERENCE, oci-layout:///directory[:tag]",
     },
     label: { value: "NAME=VALUE", repeatable: true, help: "Add a label" },
     platform: { value: "OS/ARCH[/VARIANT]", help: "Default: linux/amd64" },
@@ -50,16 +56,24 @@ export const usage: Usage = {
     },
     "metadata-file": { value: "PATH", help: "Write the result as JSON, with the keys of docker buildx" },
     iidfile: { value: "PATH", help: "Write the image's ID" },
+    check: { help: "Look at the Dockerfile alone; exit code 1 if there is something to tell" },
+    plan: { value: "text|json", help: "Tell what would be done, without a look at any layer" },
     progress: { value: "auto|tty|plain|json", help: "How to show progress (default: auto)" },
     quiet: { short: "q", help: "Print the result alone" },
     "cache-dir": { value: "PATH", help: "Where layers and file lists are kept" },
     "no-cache": { help: "Keep nothing for the next build" },
+    verify: { value: "stat|content", help: "What the cache trusts of a file (default: stat)" },
+    compression: { value: "gzip|zstd|none[:LEVEL]", help: "Of new layers (default: gzip:4)" },
     ...registryFlags,
   },
 };
 
 export const command: Command = async (argv, io, signal) => {
-  const flags = parseArguments(usage, argv);
+  const flags = parseArguments(usage, argv.map(withPlanForm));
+  const plan = choice(flags, "plan", ["text", "json"] as const);
+  if (flags.is("check")) return check(checkBuild(await buildOptions(flags, io)), io);
+  if (plan !== undefined)
+    return printPlan(await planBuild({ ...(await buildOptions(flags, io)), signal }), plan, io);
   const display = flags.is("quiet")
     ? silentDisplay()
     : progressDisplay(choice(flags, "progress", progressModes) ?? "auto", io);
@@ -75,6 +89,24 @@ export const command: Command = async (argv, io, signal) => {
   io.stdout.write(result(image, options));
   return 0;
 };
+
+/** `--plan` alone is text: a flag of node:util has a value always or never. */
+function withPlanForm(argument: string): string {
+  return argument === "--plan" ? "--plan=text" : argument;
+}
+
+function printPlan(plan: BuildPlan, form: "text" | "json", io: Io): number {
+  for (const warning of plan.warnings) io.stderr.write(renderDiagnostic(warning));
+  io.stdout.write(form === "json" ? `${JSON.stringify(plan, null, 2)}\n` : renderPlan(plan));
+  return 0;
+}
+
+/** As docker has it: a warning is a failure here. */
+function check(found: readonly Diagnostic[], io: Io): number {
+  for (const diagnostic of found) io.stderr.write(renderDiagnostic(diagnostic));
+  io.stdout.write(`${found.length === 0 ? "Nothing" : found.length} to tell of the Dockerfile.\n`);
+  return found.length === 0 ? 0 : 1;
+}
 
 function result(image: BuiltImage, options: BuildOptions): string {
   const tags = options.tags ?? [];
@@ -99,9 +131,7 @@ async function buildOptions(flags: Arguments, io: Io): Promise<BuildOptions> {
     buildArgs: Object.fromEntries(
       ["SOURCE_DATE_EPOCH", ...flags.texts("build-arg")].flatMap((text) => buildArgument(text, io)),
     ),
-    namedContexts: Object.fromEntries(
-      flags.texts("build-context").map((text) => keyValue("build-context", text)),
-    ),
+    namedContexts: Object.fromEntries(flags.texts("build-context").map((text) => namedContext(text, io))),
     labels: Object.fromEntries(flags.texts("label").map((text) => keyValue("label", text))),
     ...(platform === undefined ? {} : { platforms: platform.split(",") }),
     ...optional("target", flags.text("target")),
@@ -114,8 +144,16 @@ async function buildOptions(flags: Arguments, io: Io): Promise<BuildOptions> {
       .filter((output): output is Output => output !== "push")
       .map((output) => ({ ...output, path: resolve(io.cwd, output.path) })),
     ...optional("cache", flags.is("no-cache") ? false : path(flags, io, "cache-dir")),
+    ...optional("verify", choice(flags, "verify", ["stat", "content"] as const)),
+    ...optional("compression", parseCompression(flags.text("compression"))),
     registry: await registryOptions(flags, io),
   };
+}
+
+/** A directory starts where the command is run. */
+function namedContext(text: string, io: Io): readonly [string, string] {
+  const [name, value] = keyValue("build-context", text);
+  return [name, /^[a-z][a-z0-9+-]*:\/\//i.test(value) ? value : resolve(io.cwd, value)];
 }
 
 /** `NAME` alone takes the value from the environment, as docker does; unset there, it is not given. */

@@ -1,0 +1,88 @@
+import { readdir, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+
+/** What a cache directory holds. Sizes are bytes. */
+export interface CacheUsage {
+  /** Layers and documents of images. */
+  readonly content: { readonly files: number; readonly size: number };
+  /** Lists of what is in base layers. */
+  readonly indexes: { readonly files: number; readonly size: number };
+  /** What came out of which inputs. */
+  readonly recipes: { readonly files: number; readonly size: number };
+}
+
+export interface PruneOptions {
+  /** Bytes that may stay; what was written or of use the longest time ago goes first. Default: any number. */
+  readonly maxSize?: number;
+  /** What was neither written nor of use for longer goes. Default: any age. */
+  readonly maxAgeMs?: number;
+}
+
+type Part = keyof CacheUsage;
+
+/** Nothing else in the directory is ours, and nothing else is looked at. */
+const FOLDERS: Readonly<Record<Part, string>> = {
+  content: "content/blobs",
+  indexes: "indexes",
+  recipes: "recipes",
+};
+
+export async function cacheUsage(directory: string): Promise<CacheUsage> {
+  const usageOf = async (part: Part): Promise<{ files: number; size: number }> => {
+    const files = await filesOf(directory, part);
+    return { files: files.length, size: files.reduce((sum, { size }) => sum + size, 0) };
+  };
+  return {
+    content: await usageOf("content"),
+    indexes: await usageOf("indexes"),
+    recipes: await usageOf("recipes"),
+  };
+}
+
+/**
+ * Takes away what is too old or too much. Builds that run meanwhile are not harmed: what they miss they make or fetch
+ * again; what was written or of use within the last minute stays for them.
+ *
+ * @returns what was taken away
+ */
+export async function pruneCache(
+  directory: string,
+  { maxSize = Number.POSITIVE_INFINITY, maxAgeMs = Number.POSITIVE_INFINITY }: PruneOptions,
+): Promise<{ readonly files: number; readonly size: number }> {
+  const parts: readonly Part[] = ["content", "indexes", "recipes"];
+  const files = (await Promise.all(parts.map((part) => filesOf(directory, part)))).flat();
+  const now = Date.now();
+  let left = files.reduce((sum, { size }) => sum + size, 0);
+  let gone = 0;
+  let size = 0;
+  for (const file of files.sort((a, b) => a.usedAt - b.usedAt)) {
+    const age = now - file.usedAt;
+    if (age < IN_USE_MS || (age <= maxAgeMs && left <= maxSize)) continue;
+    await rm(file.path, { force: true });
+    left -= file.size;
+    size += file.size;
+    gone += 1;
+  }
+  return { files: gone, size };
+}
+
+const IN_USE_MS = 60 * 1000;
+
+interface CachedFile {
+  readonly path: string;
+  readonly size: number;
+  readonly usedAt: number;
+}
+
+async function filesOf(directory: string, part: Part): Promise<CachedFile[]> {
+  const folder = join(directory, FOLDERS[part]);
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
+  const files: CachedFile[] = [];
+  for (const entry of entries) {
+    if (!entry.isFile()) continue;
+    const path = join(entry.parentPath, entry.name);
+    const status = await stat(path).catch(() => undefined);
+    if (status !== undefined) files.push({ path, size: status.size, usedAt: status.mtimeMs });
+  }
+  return files;
+}

@@ -1,0 +1,156 @@
+import { spawn } from "node:child_process";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { setTimeout as sleep } from "node:timers/promises";
+import { ociLayout } from "@undocked/registry";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { buildCli, runCli } from "../support/cli.ts";
+import { validateImage } from "../support/random-image.ts";
+
+/* The cache is never wrong: whatever happened to it, a build gives what it gives without one. */
+
+const bin = fileURLToPath(new URL("../../packages/cli/dist/bin.js", import.meta.url));
+let directory: string;
+let outputs = 0;
+
+beforeAll(async () => {
+  buildCli();
+  directory = mkdtempSync(join(tmpdir(), "undocked-cache-"));
+  const context = join(directory, "context");
+  mkdirSync(join(context, "files"), { recursive: true });
+  for (let at = 0; at < 300; at += 1)
+    writeFileSync(join(context, `files/${at}`), `${at} of 300\n`.repeat(500 + at), { mode: 0o644 });
+  writeFileSync(join(context, "Dockerfile"), "FROM scratch\nCOPY files /a\nCOPY files/1 /b/\n");
+  await sleep(2100);
+});
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+/** Builds into a layout of its own, whose content is checked. */
+async function build(context: string, ...flags: string[]): Promise<string> {
+  const output = join(directory, `output-${(outputs += 1)}`);
+  const args = ["build", join(directory, context), "--output", `type=oci-layout,dest=${output}`, ...flags];
+  const { code, stdout, stderr } = await runCli(args);
+  expect(code, stderr).toBe(0);
+  const layout = ociLayout(output);
+  await validateImage(await layout.resolve("latest"), layout);
+  rmSync(output, { recursive: true });
+  return stdout.trim();
+}
+
+function cache(name: string): string[] {
+  return ["--cache-dir", join(directory, name)];
+}
+
+test("with a cache, with one that is warm and without: the same digest", async () => {
+  const expected = await build("context", "--no-cache");
+  for (const _ of [1, 2]) expect(await build("context", ...cache("warm"))).toBe(expected);
+});
+
+test("another checkout with other times is the same, and compresses nothing", async () => {
+  cpSync(join(directory, "context"), join(directory, "checkout"), { recursive: true });
+  for (const name of readdirSync(join(directory, "checkout/files")))
+    utimesSync(join(directory, "checkout/files", name), 1_500_000_000, 1_500_000_000);
+  const expected = await build("context", ...cache("moved"));
+  // A blob that was compressed again would be there again.
+  rmSync(join(directory, "moved/content/blobs"), { recursive: true });
+  const args = ["build", join(directory, "checkout"), "--verify", "content", ...cache("moved")];
+  const { stdout, stderr } = await runCli(args);
+  expect(stdout.trim(), stderr).toBe(expected);
+  expect(readdirSync(join(directory, "moved/content"))).not.toContain("blobs");
+});
+
+test("a file written with its size kept and its time set back is seen", async () => {
+  cpSync(join(directory, "context"), join(directory, "racy"), { recursive: true });
+  const before = await build("racy", ...cache("racy-cache"));
+  const path = join(directory, "racy/files/7");
+  writeFileSync(path, "8 of 300\n".repeat(507));
+  utimesSync(path, 1_500_000_000, 1_500_000_000);
+  const after = await build("racy", ...cache("racy-cache"));
+  expect(after).not.toBe(before);
+  expect(after).toBe(await build("racy", "--no-cache"));
+});
+
+test("a cache whose every file is cut in half is made anew", async () => {
+  const expected = await build("context", ...cache("cut"));
+  for (const entry of readdirSync(join(directory, "cut"), { recursive: true, withFileTypes: true })) {
+    // What makes the directory a layout is another matter: without it nothing is taken for one.
+    if (entry.isFile() && entry.name !== "oci-layout" && entry.name !== "index.json")
+      truncateSync(join(entry.parentPath, entry.name), 40);
+  }
+  expect(await build("context", ...cache("cut"))).toBe(expected);
+});
+
+/** xorshift32 */
+function generator(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) / 2 ** 32;
+  };
+}
+
+const seed = Number(process.env["UNDOCKED_KILL_SEED"] ?? "20261121") | 1;
+const kills = Number(process.env["UNDOCKED_KILLS"] ?? "20");
+
+test(
+  `killed at ${kills} random moments, two builds at a time: the cache is never wrong (seed ${seed})`,
+  {
+    timeout: 20_000 + kills * 3000,
+  },
+  async () => {
+    const random = generator(seed);
+    const expected = await build("context", "--no-cache");
+    const args = [bin, "build", join(directory, "context"), "--quiet", ...cache("killed")];
+    for (let round = 0; round < kills; round += 2) {
+      await Promise.all(
+        [0, 1].map(async () => {
+          const child = spawn(process.execPath, args, { stdio: "ignore" });
+          const ended = once(child, "exit");
+          await sleep(100 + random() * 500);
+          child.kill("SIGKILL");
+          await ended;
+        }),
+      );
+      // Some begin with nothing, others with what was left behind.
+      if (round % 6 === 4) {
+        expect(await build("context", ...cache("killed"))).toBe(expected);
+        rmSync(join(directory, "killed"), { recursive: true });
+      }
+    }
+    const both = await Promise.all([1, 2].map(() => build("context", ...cache("killed"))));
+    expect(both).toEqual([expected, expected]);
+  },
+);
+
+test("undocked cache tells what is there, and takes it away by age and size", async () => {
+  const expected = await build("context", ...cache("pruned"));
+  const info = await runCli(["cache", "info", ...cache("pruned")]);
+  expect(info.stdout).toMatch(/pruned\ncontent +[1-9]\d* files .*\nindexes .*\nrecipes +[1-9]\d* files/);
+  for (const entry of readdirSync(join(directory, "pruned"), { recursive: true, withFileTypes: true }))
+    if (entry.isFile()) utimesSync(join(entry.parentPath, entry.name), 1_700_000_000, 1_700_000_000);
+  const pruned = await runCli(["cache", "prune", "--max-age", "7d", ...cache("pruned")]);
+  expect(pruned.stdout).toMatch(/^removed +[1-9]\d* files/);
+  expect(readdirSync(join(directory, "pruned/content/blobs/sha256"))).toEqual([]);
+  expect(await build("context", ...cache("pruned"))).toBe(expected);
+});
+
+test.each([["cache", ""], ["cache", "clear"], ["cache", "prune", "--max-size", "lots"]])(
+  "%s %s is a wrong command line",
+  async (...args) => {
+    expect((await runCli(args.filter((argument) => argument !== undefined))).code).toBe(2);
+  },
+);
