@@ -1,7 +1,9 @@
+import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import {
   contentOf,
@@ -15,6 +17,7 @@ import {
 } from "@undocked/registry";
 import { startRegistry, type RunningRegistry } from "@undocked/registry/server";
 import { buildCli, runCli } from "../support/cli.ts";
+import { lacks } from "../support/tools.ts";
 import {
   randomArtifact,
   randomBytes,
@@ -238,5 +241,44 @@ describe("undocked login and logout", () => {
     expect([code, stdout, stderr]).toEqual([1, "", expect.stringContaining("UNAUTHORIZED")]);
     expect(stderr).not.toContain("canary");
     expect(existsSync(config())).toBe(false);
+  });
+});
+
+describe("what skopeo makes of it", () => {
+  const run = promisify(execFile);
+  const skopeo = async (...args: readonly string[]): Promise<string> =>
+    (await run("skopeo", args, { cwd: place })).stdout;
+  const inspect = async (reference: string): Promise<{ mediaType: string; config: { mediaType: string } }> =>
+    JSON.parse(await skopeo("inspect", "--raw", "--tls-verify=false", reference)) as {
+      mediaType: string;
+      config: { mediaType: string };
+    };
+
+  test.skipIf(lacks("skopeo")).each([
+    ["docker", "application/vnd.docker.distribution.manifest.v2+json"],
+    ["oci", "application/vnd.oci.image.manifest.v1+json"],
+  ])("it copies an image whose types were converted to %s", async (types, mediaType) => {
+    const docker = await randomImage(from, "docker", { types: "docker" });
+    await copyImage(docker, from, repository("team/docker"), { tags: ["1"] });
+    const source = types === "oci" ? `${registry.host}/team/docker:1` : app(":1.0");
+    const target = `${registry.host}/converted/${types}:1`;
+    expect((await undocked("copy", source, target, "--convert", types)).code).toBe(0);
+    expect((await inspect(`docker://${target}`)).mediaType).toBe(mediaType);
+    await skopeo("copy", "--src-tls-verify=false", `docker://${target}`, "dir:copied");
+    await skopeo("copy", "dir:copied", "docker-archive:loadable.tar:app:1");
+    await using archive = await openDockerArchive(join(place, "loadable.tar"));
+    await validateImage(await archive.resolve("app:1"), archive);
+  });
+
+  test.skipIf(lacks("skopeo"))("it reads an archive that has what refers to its image too", async () => {
+    await undocked("copy", app(":1.0"), "oci-archive:image.tar", "--referrers");
+    await skopeo("copy", "oci-archive:image.tar:1.0", "oci:copied:1.0");
+    expect((await ociLayout(join(place, "copied")).resolve("1.0")).digest).toBe(root.digest);
+  });
+
+  test.skipIf(lacks("skopeo"))("what it wrote is copied into a registry", async () => {
+    await skopeo("copy", "--src-tls-verify=false", `docker://${app(":1.0")}`, "oci-archive:theirs.tar:1.0");
+    const { code, stdout } = await undocked("copy", "oci-archive:theirs.tar", `${registry.host}/theirs/app`);
+    expect([code, stdout]).toEqual([0, `${registry.host}/theirs/app:latest@${root.digest}\n`]);
   });
 });
