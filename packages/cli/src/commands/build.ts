@@ -12,6 +12,7 @@ import {
 import { keyValue, parseArguments, UsageError, type Arguments, type Usage } from "../args.ts";
 import type { Command, Io } from "../io.ts";
 import { writeMetadata } from "../metadata.ts";
+import { parseCompression } from "../compression.ts";
 import { parseOutput } from "../output.ts";
 import type { Diagnostic } from "@undocked/registry";
 import { renderPlan } from "../render/plan.ts";
@@ -61,6 +62,8 @@ export const usage: Usage = {
     quiet: { short: "q", help: "Print the result alone" },
     "cache-dir": { value: "PATH", help: "Where layers and file lists are kept" },
     "no-cache": { help: "Keep nothing for the next build" },
+    verify: { value: "stat|content", help: "What the cache trusts of a file (default: stat)" },
+    compression: { value: "gzip|zstd|none[:LEVEL]", help: "Of new layers (default: gzip:4)" },
     ...registryFlags,
   },
 };
@@ -141,6 +144,8 @@ async function buildOptions(flags: Arguments, io: Io): Promise<BuildOptions> {
       .filter((output): output is Output => output !== "push")
       .map((output) => ({ ...output, path: resolve(io.cwd, output.path) })),
     ...optional("cache", flags.is("no-cache") ? false : path(flags, io, "cache-dir")),
+    ...optional("verify", choice(flags, "verify", ["stat", "content"] as const)),
+    ...optional("compression", parseCompression(flags.text("compression"))),
     registry: await registryOptions(flags, io),
   };
 }
