@@ -332,6 +332,22 @@ describe("copyImage with what refers to the image", () => {
     expect(await to.exists(one)).toBe(true);
   });
 
+  test("ends where there are always more", async () => {
+    const from = memoryStore();
+    const root = await image(from, []);
+    const source = {
+      ...from,
+      async *referrers() {
+        for (let number = 0; ; number++) {
+          const digest = `sha256:${String(number).padStart(64, "0")}` as const;
+          yield { mediaType: "a/b", digest, size: 1 };
+        }
+      },
+    };
+    const to: CopyTarget = { ...memoryStore(), exists: async () => true };
+    await expect(copyImage(root, source, to, { referrers: true })).rejects.toThrow("no more are followed");
+  });
+
   test("is for sources and targets that know of them", async () => {
     const from = memoryStore();
     const root = await image(from, []);

@@ -2,6 +2,7 @@ import { FormatError } from "../errors.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { ManifestDocument } from "../oci/manifest.ts";
+import { isIndexType } from "../oci/media-type.ts";
 import { referrerOf, subjectOf } from "../oci/referrer.ts";
 import { graphDepthLimit, isDocument, readDocument, tooDeep } from "./graph.ts";
 import type { BlobSource, CallOptions, ReferrerSource, ReferrersOptions } from "./store.ts";
@@ -64,19 +65,22 @@ export async function* referrerGraph(
     if (seen.has(target.digest) || !isDocument(target)) return;
     seen.add(target.digest);
     subjects.push(target);
+    if (!isIndexType(target.mediaType)) return;
     const { document } = await readDocument(from, target, options);
     if (document.kind !== "index") return;
     for (const child of document.index.manifests) await enter(child, depth + 1);
   };
   await enter(root, 0);
+  const found = new Set<Digest>();
   // It grows while it is gone through.
   for (const subject of subjects) {
     for await (const referrer of from.referrers(subject.digest, options)) {
-      if (seen.has(referrer.digest)) continue;
-      if (seen.size >= REFERRERS_LIMIT) {
+      if (found.has(referrer.digest) || seen.has(referrer.digest)) continue;
+      found.add(referrer.digest);
+      if (found.size > REFERRERS_LIMIT) {
         throw new FormatError(
           "MANIFEST_INVALID",
-          `${root.digest} has more than ${REFERRERS_LIMIT} manifests and referrers.`,
+          `${root.digest} has more than ${REFERRERS_LIMIT} referrers; no more are followed.`,
         );
       }
       yield referrer;
