@@ -137,6 +137,18 @@ describe("checkImage", () => {
     ]);
   });
 
+  test("a loader as the program is asked what it loads, from where", async () => {
+    const entries = [
+      file("opt/ld.so", buildElf({ soname: "ld-linux-x86-64.so.2" }), 0o755),
+      file("opt/app", buildElf({ pie: true, interpreter: "/nowhere", needed: ["liba.so"] })),
+      file("opt/lib/liba.so", buildElf({ soname: "liba.so" })),
+    ];
+    const start = (...argv: string[]) => found({ Entrypoint: argv }, entries);
+    expect(codes(await start("/opt/ld.so", "--library-path", "/opt/lib", "/opt/app"))).toEqual([]);
+    expect(codes(await start("/opt/ld.so", "--argv0", "x", "/opt/app"))).toEqual(["error LIBRARY_MISSING"]);
+    expect(codes(await start("/opt/ld.so", "/opt/gone"))).toEqual(["error PROGRAM_MISSING"]);
+  });
+
   test("judges every platform of an index, and reads a layer that they share once", async () => {
     const store = memoryStore();
     const config = { Entrypoint: ["/app"] };

@@ -25,7 +25,9 @@ export async function closureOf(
       "Copy the program to that path.",
     );
   }
-  if (elf.interpreter === undefined) return { loader: "none", objects: [], problems: [] };
+  if (elf.interpreter === undefined && options.interpreter === undefined) {
+    return { loader: "none", objects: [], problems: [] };
+  }
   const found = await interpreterOf(root, elf, options);
   if ("problems" in found) return found;
   const request: ClosureRequest = { program: { path, file, elf }, interpreter: found, options };
@@ -39,8 +41,8 @@ export async function closureOf(
 
 async function interpreterOf(
   root: LibraryRoot,
-  { interpreter: path = "", machine, class: width }: ElfFacts,
-  { workingDirectory = "/" }: ClosureOptions,
+  { interpreter: own = "", machine, class: width }: ElfFacts,
+  { workingDirectory = "/", interpreter: path = own }: ClosureOptions,
 ): Promise<ClosureRequest["interpreter"] | Closure> {
   const file = root.resolve(path.startsWith("/") ? path : `${workingDirectory}/${path}`);
   if (file === undefined) {

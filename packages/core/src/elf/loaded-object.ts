@@ -6,6 +6,8 @@ import type { RootFile } from "./library-root.ts";
 export interface ClosureOptions {
   /** Default `/`. */
   readonly workingDirectory?: string;
+  /** The loader that is told to load the program. Default: the program's own. */
+  readonly interpreter?: string;
   /** `LD_LIBRARY_PATH` of the image's Env. */
   readonly libraryPath?: string;
   /** `LD_PRELOAD` of the image's Env. */

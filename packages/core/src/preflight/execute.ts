@@ -1,7 +1,7 @@
 import { posix } from "node:path";
 import { isWithin } from "../context/path.ts";
 import type { ExecutableReport } from "../elf/inspect.ts";
-import { closureFindings } from "./libraries.ts";
+import { byLoader, closureFindings } from "./libraries.ts";
 import type { Execution } from "./execution.ts";
 import { reach, type Reached } from "./reach.ts";
 import { parseShebang } from "./shebang.ts";
@@ -32,6 +32,7 @@ export async function execute(trial: Trial, cause: Cause, execution: Execution):
   });
   if (found.format === "script") return script(trial, cause, execution, reached);
   if (await starts(trial, cause, execution, reached, found)) {
+    if (found.linkage === "loader") return byLoader(trial, cause, path, execution.args);
     for (const next of delegates(trial, cause, execution)) {
       await execute(trial, next.cause, next.execution);
     }

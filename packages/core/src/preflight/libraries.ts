@@ -1,6 +1,7 @@
 import { closureOf } from "../elf/closure.ts";
 import type { ElfFacts } from "../elf/elf.ts";
 import type { Walk } from "./image-files.ts";
+import { parseLoaderCommand } from "./loader-command.ts";
 import { reach, userName } from "./reach.ts";
 import {
   closedDirectory,
@@ -18,11 +19,10 @@ export async function closureFindings(
   trial: Trial,
   cause: Cause,
   path: string,
-  { asked }: Walk,
+  walk: Walk,
   elf: ElfFacts,
 ): Promise<boolean> {
   const { interpreter = "" } = elf;
-  const before = trial.findings.length;
   const loader = reach(trial, cause, "loader", interpreter, path);
   if (loader === undefined) return false;
   trial.steps.push({
@@ -31,10 +31,56 @@ export async function closureFindings(
     file: loader.walk.path,
     detail: `${permissions(loader.node.mode)} ${loader.node.uid}:${loader.node.gid}, loader of ${path}`,
   });
+  return librariesOf(trial, cause, path, walk, interpreter);
+}
+
+/** What a loader loads that is itself the program which is started. */
+export async function byLoader(
+  trial: Trial,
+  cause: Cause,
+  loader: string,
+  args: readonly string[],
+): Promise<void> {
+  const command = parseLoaderCommand(args);
+  // A name without a slash is sought as libraries are.
+  if (command === undefined || !command.program.includes("/")) return;
+  const { program, libraryPath } = command;
+  const walk = trial.files.walk(fromWorkingDirectory(trial, program));
+  const next: Cause = {
+    ...cause,
+    chain: [...cause.chain, program],
+    environment: new Map([
+      ...cause.environment,
+      ...(libraryPath === undefined ? [] : [["LD_LIBRARY_PATH", libraryPath] as const]),
+    ]),
+  };
+  const { elf } = walk.node?.kind === "file" ? await trial.files.facts(walk.path) : {};
+  if (elf === undefined) {
+    report(trial, next, {
+      code: "PROGRAM_MISSING",
+      prediction: `would fail (${loader} ends with 127)`,
+      message: `${loader} is to load ${program}, which is ${walk.node === undefined ? "not in the image" : "no ELF file"}.`,
+      hint: "Copy the program to that path.",
+    });
+    return;
+  }
+  trial.steps.push({ kind: "program", path: program, file: walk.path, detail: `loaded by ${loader}` });
+  await librariesOf(trial, next, program, walk, fromWorkingDirectory(trial, loader));
+}
+
+async function librariesOf(
+  trial: Trial,
+  cause: Cause,
+  path: string,
+  { asked }: Walk,
+  interpreter: string,
+): Promise<boolean> {
+  const before = trial.findings.length;
   const libraryPath = cause.environment.get("LD_LIBRARY_PATH");
   const preload = cause.environment.get("LD_PRELOAD");
   const closure = await closureOf(trial.files.libraries, asked, {
     workingDirectory: trial.workingDirectory,
+    interpreter,
     ...(libraryPath === undefined ? {} : { libraryPath }),
     ...(preload === undefined ? {} : { preload }),
   });

@@ -90,8 +90,11 @@ export function reach(
     report(trial, cause, {
       ...(isReturn ? { code: "SCRIPT_CARRIAGE_RETURN" } : code.missing),
       prediction: prediction(program, errno),
-      message: missing(walk, role, path),
-      hint: missingHint(role, path),
+      message: `${missing(walk, role, path)}${movedFrom(trial, path) ?? ""}`,
+      hint:
+        movedFrom(trial, path) === undefined
+          ? missingHint(role, path)
+          : `Copy to /usr${directoryOf(path)} instead, so that ${directoryOf(path)} stays a link.`,
     });
     return undefined;
   }
@@ -137,6 +140,19 @@ function missing(walk: Walk, role: Role, path: string): string {
     ? " The line ends in a carriage return, which is part of the name."
     : "";
   return `${what.replace("\r", "\\r")} is not in the image.${carriage}`;
+}
+
+/** A layer that has `lib64/` as a directory takes the place of a base's link to `usr/lib64`. */
+function movedFrom({ files }: Trial, path: string): string | undefined {
+  const folder = directoryOf(path);
+  const isUsual = /^\/(?:bin|sbin|lib|lib64)$/.test(folder);
+  if (!isUsual || files.root.lstat(folder)?.kind !== "directory") return undefined;
+  if (files.walk(`/usr${path}`).node === undefined) return undefined;
+  return ` /usr${path} is: ${folder} is a directory, where most bases have a link to usr${folder}; a layer may have replaced it.`;
+}
+
+function directoryOf(path: string): string {
+  return `/${path.split("/")[1] ?? ""}`;
 }
 
 function missingHint(role: Role, path: string): string {
