@@ -1,5 +1,7 @@
-import { rename, writeFile } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { rename, rm, writeFile } from "node:fs/promises";
 import type { BuiltImage } from "@undocked/core";
+import { UndockedError } from "@undocked/registry";
 
 interface Files {
   readonly metadataFile?: string;
@@ -23,7 +25,15 @@ export async function writeMetadata(image: BuiltImage, files: Files): Promise<vo
 
 /** Beside, then in place: no reader sees a half. */
 async function writeWhole(path: string, text: string): Promise<void> {
-  const beside = `${path}.${process.pid}.tmp`;
-  await writeFile(beside, text);
-  await rename(beside, path);
+  const beside = `${path}.${randomUUID()}.tmp`;
+  try {
+    await writeFile(beside, text);
+    await rename(beside, path);
+  } catch (cause) {
+    await rm(beside, { force: true });
+    throw new UndockedError("OUTPUT_UNWRITABLE", `${path} cannot be written: ${String(cause)}.`, {
+      hint: "Name a path whose directory can be written.",
+      cause,
+    });
+  }
 }

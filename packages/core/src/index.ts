@@ -11,6 +11,7 @@ export {
 export type { BuildEvent } from "./build/event.ts";
 export { BuildError } from "./build/faults.ts";
 export { InputError } from "./build/input.ts";
+export { PlaceError } from "./build/system-error.ts";
 export { versionTags } from "./build/tags.ts";
 export type { PushedImage } from "./build/deliver.ts";
 export { ContextError } from "./context/context-error.ts";

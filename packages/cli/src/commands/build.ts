@@ -14,7 +14,7 @@ import type { Command, Io } from "../io.ts";
 import { writeMetadata } from "../metadata.ts";
 import { parseCompression } from "../compression.ts";
 import { parseOutput } from "../output.ts";
-import type { Diagnostic } from "@undocked/registry";
+import { FormatError, parsePlatform, parseReference, type Diagnostic } from "@undocked/registry";
 import { renderPlan } from "../render/plan.ts";
 import { registryFlags, registryOptions } from "../registry-flags.ts";
 import { renderDiagnostic } from "../render/error.ts";
@@ -82,11 +82,11 @@ export const command: Command = async (argv, io, signal) => {
     display.finish(),
   );
   if (flags.is("quiet")) for (const warning of image.warnings) io.stderr.write(renderDiagnostic(warning));
+  io.stdout.write(result(image, options));
   await writeMetadata(image, {
     ...optional("metadataFile", path(flags, io, "metadata-file")),
     ...optional("iidFile", path(flags, io, "iidfile")),
   });
-  io.stdout.write(result(image, options));
   return 0;
 };
 
@@ -122,6 +122,11 @@ async function buildOptions(flags: Arguments, io: Io): Promise<BuildOptions> {
   const override = flags.text("override-entrypoint");
   const platform = flags.text("platform");
   const file = flags.text("file");
+  const tags = flags.texts("tag");
+  const push = flags.is("push") || outputs.some((output) => output === "push");
+  if (push && tags.length === 0) throw new UsageError("--push needs a --tag to push to.");
+  for (const tag of tags) asTyped("tag", () => parseReference(tag));
+  if (platform !== undefined) asTyped("platform", () => platform.split(",").map(parsePlatform));
   return {
     project: resolve(io.cwd, context ?? "."),
     ...(context === undefined && files.length > 0 ? {} : { context: resolve(io.cwd, context ?? ".") }),
@@ -138,8 +143,8 @@ async function buildOptions(flags: Arguments, io: Io): Promise<BuildOptions> {
     ...optional("executables", choice(flags, "executables", ["static", "self-contained", "any"] as const)),
     ...optional("preflight", choice(flags, "preflight", ["error", "warn", "off"] as const)),
     ...optional("timestamps", choice(flags, "timestamps", ["epoch", "preserve"] as const)),
-    tags: flags.texts("tag"),
-    push: flags.is("push") || outputs.some((output) => output === "push"),
+    tags,
+    push,
     outputs: outputs
       .filter((output): output is Output => output !== "push")
       .map((output) => ({ ...output, path: resolve(io.cwd, output.path) })),
@@ -154,6 +159,16 @@ async function buildOptions(flags: Arguments, io: Io): Promise<BuildOptions> {
 function namedContext(text: string, io: Io): readonly [string, string] {
   const [name, value] = keyValue("build-context", text);
   return [name, /^[a-z][a-z0-9+-]*:\/\//i.test(value) ? value : resolve(io.cwd, value)];
+}
+
+/** What a word of the command line cannot mean is a wrong command line. */
+function asTyped(flag: string, read: () => unknown): void {
+  try {
+    read();
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    throw new UsageError(`--${flag}: ${error.message} ${error.hint ?? ""}`.trim(), { cause: error });
+  }
 }
 
 /** `NAME` alone takes the value from the environment, as docker does; unset there, it is not given. */

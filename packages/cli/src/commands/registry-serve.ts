@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { once } from "node:events";
-import { startRegistry } from "@undocked/registry/server";
+import { UndockedError } from "@undocked/registry";
+import { startRegistry, type RunningRegistry, type StartRegistryOptions } from "@undocked/registry/server";
 import { parseArguments, UsageError, type Usage } from "../args.ts";
 import type { Command } from "../io.ts";
 
@@ -19,7 +20,7 @@ export const command: Command = async (argv, io, signal) => {
   if (more.length > 0)
     throw new UsageError(`registry serve takes one directory, not ${flags.positionals.length}.`);
   const host = flags.text("host");
-  await using registry = await startRegistry({
+  await using registry = await listening({
     port: portNumber(flags.text("port") ?? "0"),
     ...(host === undefined ? {} : { host }),
     ...(directory === undefined ? {} : { storage: resolve(io.cwd, directory) }),
@@ -28,6 +29,16 @@ export const command: Command = async (argv, io, signal) => {
   if (!signal.aborted) await once(signal, "abort");
   return 0;
 };
+
+async function listening(options: StartRegistryOptions): Promise<RunningRegistry> {
+  return await startRegistry(options).catch((cause: unknown) => {
+    if (!(cause instanceof Error) || !("syscall" in cause)) throw cause;
+    throw new UndockedError("ADDRESS_UNUSABLE", `The registry cannot be served: ${cause.message}.`, {
+      hint: "Choose another --port, an address of this machine, and a directory that can be written.",
+      cause,
+    });
+  });
+}
 
 function portNumber(text: string): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;

@@ -16,12 +16,15 @@ import { assembleImage, type AssembledImage } from "./assemble.ts";
 import { basePool, completePlan } from "./base-pool.ts";
 import { formatTagged, pushImage, writeOutput, type Delivery, type PushedImage } from "./deliver.ts";
 import { downloads } from "./download.ts";
+import { checkOutputs } from "./check-outputs.ts";
 import type { BuildEvent } from "./event.ts";
 import { checkInput, type CheckedInput } from "./check-input.ts";
 import { checkOptions, type BuildOptions } from "./options.ts";
 import { proveStart } from "./prove-start.ts";
 import { scope } from "./scope.ts";
 import { applyStages, timeText, type BuiltStage } from "./stage.ts";
+import { writingTo } from "./system-error.ts";
+import { usableCache } from "./usable-cache.ts";
 import { clientOptions, openWorkspace, type Workspace } from "./workspace.ts";
 
 /**
@@ -55,10 +58,17 @@ export interface BuiltImage extends AsyncDisposable {
  */
 export async function buildImage(options: BuildOptions = {}): Promise<BuiltImage> {
   checkOptions(options);
-  const checked = await checkInput(options);
-  const workspace = await openWorkspace(options);
+  const { cache, warnings } = await usableCache(options);
+  const settled = { ...options, cache };
+  const checked = await checkInput(settled);
+  await checkOutputs(options.outputs ?? []);
+  const workspace = await openWorkspace(settled);
+  const { directory } = workspace;
   try {
-    return await build(options, checked, workspace);
+    const hint = "Make room, or name another directory as the cache.";
+    return await writingTo("CACHE_UNUSABLE", directory, hint, () =>
+      build(settled, checked, workspace, warnings),
+    );
   } catch (error) {
     await workspace[Symbol.asyncDispose]();
     throw error;
@@ -69,6 +79,7 @@ async function build(
   options: BuildOptions,
   checked: CheckedInput,
   workspace: Workspace,
+  earlier: readonly Diagnostic[],
 ): Promise<BuiltImage> {
   const { executables = "static", timestamps = "epoch", signal, onEvent } = options;
   const { dockerfile, context, mapped, project, planOptions } = checked;
@@ -105,7 +116,7 @@ async function build(
   });
   const image = assemble(stage, plan.platform, epoch);
   const { proof, warnings: doubts } = await proveStart(stage, bases, options);
-  const warnings = [...plan.warnings, ...unusedMappings(mapped), ...doubts];
+  const warnings = [...earlier, ...plan.warnings, ...unusedMappings(mapped), ...doubts];
   for (const warning of warnings) emit({ kind: "warning", warning });
   const store = imageSource(image, stage, workspace);
   const delivery: Delivery = { root: image.root, source: store, emit, origins: originsOf(stage), ...call };

@@ -19,6 +19,7 @@ import {
 } from "@undocked/registry";
 import type { BuildEvent } from "./event.ts";
 import type { Output } from "./options.ts";
+import { writingTo } from "./system-error.ts";
 
 /** Where an image was pushed to. */
 export interface PushedImage {
@@ -69,11 +70,12 @@ export async function pushImage(
 }
 
 /** Writes one output; it appears whole or not at all. */
-export async function writeOutput(
-  delivery: Delivery,
-  output: Output,
-  tags: readonly string[],
-): Promise<void> {
+export function writeOutput(delivery: Delivery, output: Output, tags: readonly string[]): Promise<void> {
+  const hint = "Name a path whose directory can be written, on a disk with room.";
+  return writingTo("OUTPUT_UNWRITABLE", output.path, hint, () => writeTo(delivery, output, tags));
+}
+
+async function writeTo(delivery: Delivery, output: Output, tags: readonly string[]): Promise<void> {
   switch (output.type) {
     case "oci-layout":
       return writeLayout(delivery, output.path, output.tag ?? layoutTag(tags));

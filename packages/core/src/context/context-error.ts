@@ -5,6 +5,7 @@ export class ContextError extends UndockedError<
   | "CONTEXT_INVALID"
   | "FILE_CHANGED"
   | "FILE_KIND_UNSUPPORTED"
+  | "FILE_UNREADABLE"
   | "MAPPING_INVALID"
   | "MAPPING_NOT_FOUND"
   | "SYMLINK_LOOP"

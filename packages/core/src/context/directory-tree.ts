@@ -197,7 +197,14 @@ function open(path: string, flags: number): number {
   try {
     return openSync(path, flags);
   } catch (cause) {
-    throw new ContextError("FILE_CHANGED", `${path} cannot be read.`, { cause });
+    const denied =
+      cause instanceof Error && "code" in cause && (cause.code === "EACCES" || cause.code === "EPERM");
+    throw denied
+      ? new ContextError("FILE_UNREADABLE", `${path} cannot be read: permission denied.`, {
+          hint: "Let the user who builds read it, or leave it out with .dockerignore.",
+          cause,
+        })
+      : new ContextError("FILE_CHANGED", `${path} cannot be read.`, { hint: "Build again.", cause });
   }
 }
 

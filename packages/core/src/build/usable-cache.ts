@@ -1,0 +1,36 @@
+import { access, constants } from "node:fs/promises";
+import type { Diagnostic } from "@undocked/registry";
+import type { BuildOptions } from "./options.ts";
+import { makeDirectory } from "./make-directory.ts";
+import { writingTo } from "./system-error.ts";
+import { cacheDirectory } from "./workspace.ts";
+
+/** Where a build keeps things, and what to tell about it. */
+export interface UsableCache {
+  readonly cache: string | false;
+  readonly warnings: readonly Diagnostic[];
+}
+
+/**
+ * Makes sure of the cache's directory. The user's own, when nobody named one, may be missing: a build without a home goes on
+ * without a cache.
+ *
+ * @throws {PlaceError} `CACHE_UNUSABLE` for a directory that was named
+ */
+export async function usableCache({ cache }: BuildOptions): Promise<UsableCache> {
+  if (cache === false) return { cache, warnings: [] };
+  const directory = cacheDirectory(cache);
+  const hint = "Name another directory as the cache, or build without one.";
+  const open = async (): Promise<void> => {
+    await makeDirectory(directory);
+    await access(directory, constants.R_OK | constants.W_OK | constants.X_OK);
+  };
+  try {
+    await writingTo("CACHE_UNUSABLE", directory, hint, open);
+    return { cache: directory, warnings: [] };
+  } catch (error) {
+    if (cache !== undefined || !(error instanceof Error)) throw error;
+    const message = `${error.message} Nothing is kept for the next build.`;
+    return { cache: false, warnings: [{ code: "CACHE_UNUSABLE", severity: "warning", message, hint }] };
+  }
+}
