@@ -13,9 +13,7 @@ import { readImage } from "../support/read-image.ts";
  */
 
 const root = new URL("./", import.meta.url);
-const names = readdirSync(root, { withFileTypes: true }).flatMap((entry) =>
-  entry.isDirectory() ? [entry.name] : [],
-);
+const names = readdirSync(root).filter((name) => existsSync(new URL(`${name}/Dockerfile`, root)));
 const { bases } = readCorpus<{ readonly bases: Readonly<Record<string, CorpusBase>> }>(
   "dockerfile/semantics.json",
 );
