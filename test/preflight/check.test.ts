@@ -149,6 +149,22 @@ describe("checkImage", () => {
     expect(codes(await start("/opt/ld.so", "/opt/gone"))).toEqual(["error PROGRAM_MISSING"]);
   });
 
+  test("a library that a program notes it opens later is asked for", async () => {
+    const need = [{ soname: ["liba.so", "libb.so"], priority: "required", feature: "zip" }];
+    const note = { owner: "FDO", type: 0x407c0c0a, content: Buffer.from(`${JSON.stringify(need)}\0`) };
+    const interpreter = "/lib64/ld-linux-x86-64.so.2";
+    const entries = [
+      file("lib64/ld-linux-x86-64.so.2", buildElf({ soname: "ld-linux-x86-64.so.2" }), 0o755),
+      file("app", buildElf({ pie: true, interpreter, notes: [note] }), 0o755),
+    ];
+    const config = { Entrypoint: ["/app"] };
+    const proof = await found(config, entries);
+    expect(codes(proof)).toEqual(["warning LIBRARY_DLOPEN_MISSING"]);
+    expect(proof?.findings[0]?.message).toContain("opens liba.so or libb.so for zip");
+    const library = file("lib64/libb.so", buildElf({ soname: "libb.so" }));
+    expect(codes(await found(config, [...entries, library]))).toEqual([]);
+  });
+
   test("judges every platform of an index, and reads a layer that they share once", async () => {
     const store = memoryStore();
     const config = { Entrypoint: ["/app"] };

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildImage, memoryTree } from "@undocked/core";
 import { probeImage, type ProbeOptions } from "@undocked/core/probe";
+import { main } from "../../packages/cli/src/main.ts";
 import { buildServer } from "../../examples/eywa/build.ts";
 import { lacks } from "../support/tools.ts";
 
@@ -128,6 +129,35 @@ describe.skipIf(missing)("a probe", () => {
     expect(readdirSync(tmpdir()).filter((name) => name.startsWith("undocked-probe-"))).toEqual(before);
     const running = execFileSync("ps", ["-eo", "args"], { encoding: "utf8" }).split("\n");
     expect(running.filter((line) => line.trim() === "/app")).toEqual([]);
+  });
+
+  test("by the command prints what it saw, and ends with 0 or 1", async () => {
+    await using image = await buildServer({
+      language: "c",
+      cache: false,
+      outputs: [{ type: "oci-layout", path: join(place, "layout"), tag: "1" }],
+    });
+    expect(image.proof?.ok).toBe(true);
+    const run = async (...argv: readonly string[]) => {
+      let [stdout, stderr] = ["", ""];
+      const io = {
+        stdout: { write: (text: string) => (stdout += text) },
+        stderr: { write: (text: string) => (stderr += text) },
+        cwd: place,
+        env: {},
+      };
+      return { code: await main(["probe", ...argv], io), stdout, stderr };
+    };
+    expect(await run("layout")).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(
+        /^127\.0\.0\.2:8082 answered 200; .* first byte after [\d.]+ ms; listens at /,
+      ),
+    });
+    const silent = await run("layout:1", "--port", "9999", "--timeout", "1");
+    expect([silent.code, silent.stderr.includes("PROBE_SILENT")]).toEqual([1, true]);
+    expect((await run("layout", "--address", "192.0.2.1")).code).toBe(2);
+    expect((await run("layout", "--port", "0")).code).toBe(2);
   });
 
   test("of an image without a command, or for another machine, is refused", async () => {

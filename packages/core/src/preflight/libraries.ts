@@ -1,6 +1,7 @@
 import { closureOf } from "../elf/closure.ts";
 import type { ElfFacts } from "../elf/elf.ts";
 import type { Walk } from "./image-files.ts";
+import { missingDlopens } from "./dlopen.ts";
 import { parseLoaderCommand } from "./loader-command.ts";
 import { reach, userName } from "./reach.ts";
 import {
@@ -78,12 +79,13 @@ async function librariesOf(
   const before = trial.findings.length;
   const libraryPath = cause.environment.get("LD_LIBRARY_PATH");
   const preload = cause.environment.get("LD_PRELOAD");
-  const closure = await closureOf(trial.files.libraries, asked, {
+  const options = {
     workingDirectory: trial.workingDirectory,
     interpreter,
     ...(libraryPath === undefined ? {} : { libraryPath }),
     ...(preload === undefined ? {} : { preload }),
-  });
+  };
+  const closure = await closureOf(trial.files.libraries, asked, options);
   for (const problem of closure.problems) {
     const isError = problem.severity === "error";
     report(
@@ -105,6 +107,23 @@ async function librariesOf(
     if (foundBy === "program" || foundBy === "interpreter") continue;
     trial.steps.push({ kind: "library", path: name, file: real.path, detail: `by ${foundBy}` });
     unreadable(trial, cause, path, file);
+  }
+  for (const { object, sonames, feature } of await missingDlopens(
+    trial.files.libraries,
+    asked,
+    closure,
+    options,
+  )) {
+    report(
+      trial,
+      { chain: cause.chain, severity: "warning" },
+      {
+        code: "LIBRARY_DLOPEN_MISSING",
+        prediction: "could fail when it runs",
+        message: `${object} notes that it opens ${sonames.join(" or ")}${feature === undefined ? "" : ` for ${feature}`}, which the loader finds nowhere in the image.`,
+        hint: `Copy ${sonames[0] ?? "it"} into a directory that the loader searches, or use a base that has it.`,
+      },
+    );
   }
   return trial.findings.slice(before).every(({ severity }) => severity === "warning");
 }
