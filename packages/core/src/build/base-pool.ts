@@ -7,7 +7,7 @@ import {
   type ImageConfig,
 } from "@undocked/registry";
 import { cachedIndex } from "../cache/index-cache.ts";
-import { directoryTree } from "../context/directory-tree.ts";
+import { directoryTree, type DirectoryTreeOptions } from "../context/directory-tree.ts";
 import { memoryTree } from "../context/memory-tree.ts";
 import type { SourceTree } from "../context/source-tree.ts";
 import type { Dockerfile } from "../dockerfile/ast.ts";
@@ -46,6 +46,8 @@ export interface BasePoolOptions {
   /** What a relative path of a named context starts at. */
   readonly project: string;
   readonly namedContexts: Readonly<Record<string, string>>;
+  /** How directories among them are read. */
+  readonly files: DirectoryTreeOptions;
   readonly call: CallOptions;
   readonly hold: Scope["hold"];
   readonly emit: (event: BuildEvent) => void;
@@ -113,7 +115,7 @@ function once<T>(under: Map<string, Promise<T>>, key: string, work: () => Promis
 
 async function openBase(
   { kind, reference, platform }: RequiredBase,
-  { workspace, project, namedContexts, call }: BasePoolOptions,
+  { workspace, project, namedContexts, files, call }: BasePoolOptions,
 ): Promise<Opened> {
   const opening = { client: workspace.client, documents: workspace.content, platform, ...call };
   const value = kind === "named" ? namedContexts[reference] : undefined;
@@ -123,7 +125,10 @@ async function openBase(
     case "scratch":
       return { kind: "directory", tree: memoryTree({}) };
     case "directory":
-      return { kind: "directory", tree: withoutIgnored(directoryTree(resolve(project, context.path))) };
+      return {
+        kind: "directory",
+        tree: withoutIgnored(directoryTree(resolve(project, context.path), files)),
+      };
     case "image":
       return { kind: "image", image: await openRegistryImage(context.reference, opening) };
     case "layout": {

@@ -19,6 +19,7 @@ import { downloads } from "./download.ts";
 import { checkOutputs } from "./check-outputs.ts";
 import type { BuildEvent } from "./event.ts";
 import { checkInput, type CheckedInput } from "./check-input.ts";
+import { treeOptions } from "./input.ts";
 import { checkOptions, type BuildOptions } from "./options.ts";
 import { proveStart } from "./prove-start.ts";
 import { scope } from "./scope.ts";
@@ -92,6 +93,7 @@ async function build(
     workspace,
     project,
     namedContexts: options.namedContexts ?? {},
+    files: treeOptions(options),
     call,
     emit,
   });

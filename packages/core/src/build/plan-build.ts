@@ -4,7 +4,7 @@ import type { BuildPlan } from "../plan/plan.ts";
 import { basePool, completePlan } from "./base-pool.ts";
 import { checkInput, planOptionsOf } from "./check-input.ts";
 import { diagnosticsOf, faults } from "./faults.ts";
-import { readInput } from "./input.ts";
+import { readInput, treeOptions } from "./input.ts";
 import { checkOptions, requestedPlatform, type BuildOptions } from "./options.ts";
 import { scope } from "./scope.ts";
 import { openWorkspace } from "./workspace.ts";
