@@ -75,7 +75,7 @@ const REFUSED: Readonly<Record<string, string>> = {
   "workdir-user-unknown-name": "OWNER_UNKNOWN",
 };
 
-/** Not read here, for want of a decoder in Node: bzip2 and xz ever, zstd before 22.15. Refused with a hint. */
+/** Made by programs that this test does not call; test/dockerfile/semantics.test.ts does. */
 const LEFT_OUT = ["bzip2", "xz", ...("zstdCompressSync" in zlib ? [] : ["zstd"])];
 
 const SIMPLE =
