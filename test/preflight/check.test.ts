@@ -350,6 +350,15 @@ describe("a build", () => {
       code: "INTERPRETER_MISSING",
     });
     await expect(build(text, needs("GLIBC_2.36"))).rejects.toMatchObject({ code: "EXECUTABLE_DYNAMIC" });
+    const started = await bench.publish(
+      "started",
+      await makeImage({
+        config: { Entrypoint: ["/app"] },
+        layers: [[file("app", buildElf(dynamic), 0o755)]],
+      }),
+    );
+    const told = build(`FROM ${started}\nCOPY a /\n`, { "/a": "" }, { ...options, preflight: "off" });
+    await expect(told).rejects.toMatchObject({ code: "INTERPRETER_MISSING" });
   });
 
   test("static holds for what comes from another image too", async () => {

@@ -24,27 +24,39 @@ export async function proveStart(
   const files = imageFiles(root);
   const { config, platform } = plan;
   const found = faults();
+  const judged = policy !== "off" || executables === "self-contained";
+  const first = judged ? await preflight(config, root, platform, { files }) : undefined;
   const contained =
-    executables === "self-contained" ? await selfContainedFindings(files, added, config, platform) : [];
+    executables === "self-contained"
+      ? await selfContainedFindings(files, [...added, ...programsOf(first)], config, platform)
+      : [];
   for (const finding of contained) found.add(finding);
-  if (policy === "off") {
+  if (policy === "off" || first === undefined) {
     found.throwIfAny();
     return { warnings: [] };
   }
-  const proof = withoutInherited(
-    await preflight(config, root, platform, { files }),
-    await inherited(stage, bases),
-  );
-  const known = new Set(contained.map(({ message }) => message));
+  const proof = first.ok ? first : withoutInherited(first, await inherited(stage, bases));
   const warnings: Diagnostic[] = [];
   for (const { chain, ...finding } of proof.findings) {
     const location = locationOf(chain, stage);
     const told: Diagnostic = location === undefined ? finding : { ...finding, location };
     if (finding.severity === "warning" || policy === "warn") warnings.push({ ...told, severity: "warning" });
-    else if (!known.has(finding.message)) found.add(told);
+    else if (!contained.some((other) => isSameFault(finding, other))) found.add(told);
   }
   found.throwIfAny();
   return { proof, warnings };
+}
+
+/** What the image starts, whoever brought it. */
+function programsOf(proof: Proof | undefined): string[] {
+  return (proof?.steps ?? []).flatMap(({ kind, file }) =>
+    file === undefined || kind === "library" || kind === "script" ? [] : [file],
+  );
+}
+
+/** The same fault of the same program, once by each judge; the message of one is in the other's. */
+function isSameFault(finding: Diagnostic, { code, message }: Diagnostic): boolean {
+  return finding.code === code && finding.message.includes(message.slice(message.indexOf(": ") + 2));
 }
 
 /** What the base alone would be found at fault for, if the build starts what the base does. */
