@@ -27,6 +27,7 @@ export async function planBuild(options: BuildOptions = {}): Promise<BuildPlan> 
     workspace,
     project,
     namedContexts,
+    files: treeOptions(options),
     call: signal === undefined ? {} : { signal },
     emit: (event) => onEvent?.(event),
   });
