@@ -4,7 +4,6 @@ import type { Descriptor } from "../oci/descriptor.ts";
 import { digestOf, type Digest } from "../oci/digest.ts";
 import { parseManifestDocument } from "../oci/manifest.ts";
 import { graphDepthLimit, isDocument, readDocument, tooDeep } from "./graph.ts";
-import { layeredSource } from "./layered.ts";
 import { memoryStore } from "./memory.ts";
 import type { BlobSource, CallOptions } from "./store.ts";
 import { contentOf } from "./verify.ts";
@@ -56,5 +55,19 @@ export async function convertImage(
     await made.push(descriptor, contentOf(bytes));
     return { ...target, ...descriptor };
   };
-  return { root: await convert(root, 0), source: layeredSource(made, from) };
+  return { root: await convert(root, 0), source: overlaid(made, from) };
+}
+
+/** What was not made here is fetched without asking first whether it is there. */
+function overlaid(made: BlobSource, from: BlobSource): BlobSource {
+  const sourceOf = async (target: Descriptor): Promise<BlobSource> =>
+    (await made.exists(target)) ? made : from;
+  return {
+    async *fetch(target, options) {
+      yield* (await sourceOf(target)).fetch(target, options);
+    },
+    async exists(target, options) {
+      return await (await sourceOf(target)).exists(target, options);
+    },
+  };
 }
