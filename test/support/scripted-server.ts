@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
+import type { TlsOptions } from "node:tls";
 import { nodeFetchTransport, type Transport } from "@undocked/registry";
 import type { Certificate } from "./tls.ts";
 
@@ -31,7 +32,10 @@ export interface ScriptedServer extends AsyncDisposable {
 export type Script = (request: SeenRequest, response: ServerResponse) => void | Promise<void>;
 
 /** A server on a free port of this machine that does as it is told, and keeps what it was asked. */
-export async function scriptedServer(script: Script, tls?: Certificate): Promise<ScriptedServer> {
+export async function scriptedServer(
+  script: Script,
+  tls?: Certificate & Pick<TlsOptions, "ca" | "requestCert">,
+): Promise<ScriptedServer> {
   const requests: SeenRequest[] = [];
   const sockets = new Set<Socket>();
   const listener = (request: IncomingMessage, response: ServerResponse): void => {

@@ -18,7 +18,7 @@ export interface Certificate {
 export interface CertificateAuthority {
   /** PEM: what clients are told to trust. */
   readonly cert: string;
-  /** A server certificate for DNS names and IPv4 addresses. */
+  /** A certificate for DNS names and IPv4 addresses, for servers and for clients. */
   issue(...names: readonly string[]): Certificate;
 }
 
@@ -32,6 +32,7 @@ const oid = {
   authorityKeyIdentifier: [0x55, 0x1d, 0x23],
   extendedKeyUsage: [0x55, 0x1d, 0x25],
   serverAuth: [0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x01],
+  clientAuth: [0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x02],
   ecdsaWithSha256: [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02],
 } as const;
 
@@ -53,7 +54,7 @@ export function certificateAuthority(name = "Undocked test authority"): Certific
         cert: certificate(names[0] ?? "localhost", own.publicKey, issuer, [
           extension(oid.basicConstraints, sequence(), "critical"),
           extension(oid.keyUsage, der(0x03, Buffer.from([7, 0b1000_0000])), "critical"), // digitalSignature
-          extension(oid.extendedKeyUsage, sequence(objectId(oid.serverAuth))),
+          extension(oid.extendedKeyUsage, sequence(objectId(oid.serverAuth), objectId(oid.clientAuth))),
           extension(oid.subjectKeyIdentifier, der(0x04, keyId(own.publicKey))),
           extension(oid.authorityKeyIdentifier, sequence(der(0x80, issuer.id))),
           extension(oid.subjectAltName, sequence(...names.map(alternativeName))),

@@ -23,6 +23,7 @@ export { registryClient, type RegistryClient, type RegistryClientOptions } from 
 export { RegistryError, type RegistryErrorCode } from "./remote/registry-error.ts";
 export type { HostOptions } from "./remote/endpoint.ts";
 export type * from "./remote/events.ts";
+export type { MirrorOptions } from "./remote/mirrors.ts";
 export type { HttpRequest, HttpResponse, TlsOptions, Transport } from "./remote/http.ts";
 export type { FetchedManifest } from "./remote/manifest.ts";
 export type { RemoteRepository } from "./remote/repository.ts";

@@ -8,7 +8,7 @@ import { networkFailure } from "./network-failure.ts";
 import { parseContentRange, planResumption } from "./range.ts";
 import { redactUrl } from "./redact.ts";
 import { RegistryError } from "./registry-error.ts";
-import type { RepositoryContext } from "./context.ts";
+import { readUrl, type RepositoryContext } from "./context.ts";
 import { backoffMs } from "./retry-policy.ts";
 
 export async function blobExists(
@@ -28,15 +28,18 @@ export async function blobExists(
  * A blob's bytes, not verified: the caller hashes what passes, over all cuts.
  *
  * After a cut it goes on where it stopped (`Range`); where a server does not do that, what came before is skipped.
+ *
+ * @param begin - so many bytes are there already
  */
 export async function* readBlob(
   context: RepositoryContext,
   target: Descriptor,
   options: CallOptions,
+  begin = 0,
 ): AsyncGenerator<Uint8Array, void, void> {
   const { line } = context;
   const { retries = 5 } = line.retry;
-  let have = 0;
+  let have = begin;
   let failures = 0;
   for (;;) {
     const before = have;
@@ -46,6 +49,7 @@ export async function* readBlob(
       expect: have === 0 ? [200] : [200, 206, 416],
     });
     refuseEncoding(answer);
+    if (context.mirror !== undefined) refuseLength(answer, target);
     let skip = 0;
     if (have > 0) {
       const plan = planResumption(have, target.size, answer.status, answer.headers.get("content-range"));
@@ -102,6 +106,21 @@ export async function* readBlob(
   }
 }
 
+/** A mirror's page for people must not be taken for a blob: nothing of it has been passed on yet. */
+function refuseLength(answer: Answer, target: Descriptor): void {
+  const length = answer.headers.get("content-length");
+  if (answer.status !== 200 || length === null || Number(length) === target.size) return;
+  answer.cancel();
+  throw new RegistryError(
+    "REGISTRY_PROTOCOL",
+    `${target.digest} should be ${target.size} bytes, not ${length}.`,
+    {
+      method: "GET",
+      url: answer.url,
+    },
+  );
+}
+
 /** The digest is that of the bytes as they lie there: a server that encodes them on the way makes it wrong. */
 function refuseEncoding(answer: Answer): void {
   const encoding = (answer.headers.get("content-encoding") ?? "identity").trim().toLowerCase();
@@ -122,7 +141,7 @@ function request(
 ) {
   return {
     method,
-    url: `${context.base}/blobs/${target.digest}`,
+    url: readUrl(context, `blobs/${target.digest}`),
     permission: { repository: context.repository, scopes: context.pull },
     subject: "blob",
     signal: options.signal,

@@ -51,6 +51,8 @@ export interface Line {
   /** Nobody asks that host anything for a while. */
   pause(url: string, ms: number): void;
   tlsOf(url: string): TlsOptions | undefined;
+  /** What the user wants to be sent to that host. */
+  headersFor(url: string): Readonly<Record<string, string>>;
   /** Whether a URL that a server gave must not lead to a private address: the registry itself has none. */
   publicOnly(url: string): Promise<boolean>;
   readonly limits: TimeLimits;

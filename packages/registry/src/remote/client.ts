@@ -2,20 +2,17 @@ import type { Credential, CredentialSource } from "../auth/credential.ts";
 import { storedCredentials } from "../auth/stored-credentials.ts";
 import { parseReference, type Reference } from "../oci/reference.ts";
 import type { CallOptions } from "../store/store.ts";
-import { isLoopback } from "./address.ts";
-import { authorizer, type Authorizer } from "./authorizer.ts";
 import { checkLogin } from "./check-login.ts";
 import { ecrCredentials } from "./ecr-credentials.ts";
-import { findOrigin, tlsOptions, type HostOptions } from "./endpoint.ts";
-import type { RegistryLine } from "./context.ts";
+import type { HostOptions } from "./endpoint.ts";
 import type { RegistryEvent } from "./events.ts";
-import { gate, type Gate } from "./gate.ts";
 import { refuseUnknown, type Known } from "./known-options.ts";
-import type { TlsOptions, Transport } from "./http.ts";
+import type { Transport } from "./http.ts";
+import type { Shared } from "./line.ts";
+import type { MirrorOptions } from "./mirrors.ts";
+import { repositoryPlaces } from "./places.ts";
 import { remoteRepository, type RemoteRepository } from "./repository.ts";
-import { resolvesToPrivate } from "./public-lookup.ts";
 import type { RetryOptions } from "./retry-policy.ts";
-import { fetchToken } from "./token-server.ts";
 import { nodeFetchTransport } from "./transport.ts";
 import type { UploadOptions } from "./upload.ts";
 import type { TimeLimits } from "./watchdog.ts";
@@ -37,6 +34,15 @@ export interface RegistryClientOptions {
   /** Downloads from one host at once, and as many uploads. Default 6. */
   readonly concurrency?: number;
   readonly upload?: UploadOptions;
+  /** Hosts to read from before a registry is asked, by registry. They get neither its credentials nor what is written. */
+  readonly mirrors?: Readonly<Record<string, readonly MirrorOptions[]>>;
+  /**
+   * Directories such as `/etc/containerd/certs.d` and `/etc/docker/certs.d`. In `<directory>/<host[:port]>` are read
+   * containerd's `hosts.toml`, and docker's `*.crt`, `*.cert` and `*.key`. Default: none.
+   */
+  readonly hostDirectories?: readonly string[];
+  /** Files in the form of podman's `registries.conf`, version 2: mirrors, other locations, blocked names. Default: none. */
+  readonly registriesFiles?: readonly string[];
   readonly onEvent?: (event: RegistryEvent) => void;
   /** Milliseconds; for tests. */
   readonly now?: () => number;
@@ -64,24 +70,19 @@ const defaultLimits: TimeLimits = { headersMs: 60_000, idleMs: 60_000 };
 export function registryClient(options: RegistryClientOptions = {}): RegistryClient {
   checkOptions(options);
   const transport = options.transport ?? nodeFetchTransport();
-  const lines = new Map<string, Promise<RegistryLine>>();
-  const shared = sharedOf(options, transport);
-  const lineTo = (registry: string): Promise<RegistryLine> => {
-    const known = lines.get(registry);
-    if (known !== undefined) return known;
-    const made = openLine(registry, shared);
-    lines.set(registry, made);
-    made.catch(() => lines.delete(registry));
-    return made;
-  };
+  const places = repositoryPlaces(sharedOf(options, transport), options);
   return {
     repository(name) {
       const { registry, repository } = typeof name === "string" ? parseReference(name) : name;
-      return remoteRepository({ registry, repository }, () => lineTo(registry), options.upload ?? {});
+      const { upload = {}, limits: { totalMs } = {} } = options;
+      return remoteRepository({ registry, repository }, places.of({ registry, repository }), {
+        upload,
+        ...(totalMs === undefined ? {} : { totalMs }),
+      });
     },
     async checkLogin(host, call = {}) {
       const { registry } = parseReference(`${host}/any`);
-      await checkLogin(await lineTo(registry), call);
+      await checkLogin(await places.line(registry), call);
     },
     async [Symbol.asyncDispose]() {
       if (options.transport === undefined) transport.close?.();
@@ -97,14 +98,25 @@ const knownOptions: Known<RegistryClientOptions> = {
   limits: true,
   retry: true,
   concurrency: true,
+  mirrors: true,
+  hostDirectories: true,
+  registriesFiles: true,
   upload: true,
   onEvent: true,
   now: true,
 };
-const knownLimits: Known<TimeLimits> = { headersMs: true, idleMs: true };
+const knownLimits: Known<TimeLimits> = { headersMs: true, idleMs: true, totalMs: true };
 const knownRetry: Known<RetryOptions> = { retries: true, baseMs: true, capMs: true, random: true };
 const knownUpload: Known<UploadOptions> = { chunkSize: true };
-const knownHost: Known<HostOptions> = { ca: true, cert: true, key: true, insecure: true, plainHttp: true };
+const knownHost: Known<HostOptions> = {
+  ca: true,
+  cert: true,
+  key: true,
+  insecure: true,
+  plainHttp: true,
+  headers: true,
+};
+const knownMirror: Known<MirrorOptions> = { ...knownHost, url: true, tags: true };
 
 function checkOptions(options: RegistryClientOptions): void {
   refuseUnknown(options, knownOptions, "a registry client");
@@ -113,27 +125,23 @@ function checkOptions(options: RegistryClientOptions): void {
   refuseUnknown(options.upload, knownUpload, "a registry client's upload");
   for (const host of Object.values(options.hosts ?? {}))
     refuseUnknown(host, knownHost, "a registry client's host");
-}
-
-interface Shared {
-  readonly transport: Transport;
-  readonly hostOptions: (host: string) => HostOptions;
-  readonly credentials: CredentialSource;
-  readonly gates: Map<string, Gate>;
-  readonly options: RegistryClientOptions;
-  readonly limits: TimeLimits;
-  readonly onEvent: (event: RegistryEvent) => void;
+  for (const mirror of Object.values(options.mirrors ?? {}).flat()) {
+    refuseUnknown(mirror, knownMirror, "a registry client's mirror");
+  }
 }
 
 function sharedOf(options: RegistryClientOptions, transport: Transport): Shared {
-  const { hosts = {}, ca } = options;
+  const { hosts = {}, ca, concurrency = 6, retry = {}, now = Date.now } = options;
+  const limits = { ...defaultLimits, ...options.limits };
   return {
     transport,
-    options,
     hostOptions: (host) => ({ ...(ca === undefined ? {} : { ca }), ...hosts[host] }),
-    credentials: credentialSource(options, transport, { ...defaultLimits, ...options.limits }),
+    credentials: credentialSource(options, transport, limits),
     gates: new Map(),
-    limits: { ...defaultLimits, ...options.limits },
+    concurrency,
+    limits,
+    retry,
+    now,
     onEvent: options.onEvent ?? (() => undefined),
   };
 }
@@ -153,86 +161,4 @@ function credentialSource(
   if (given === "anonymous") return async () => undefined;
   if (typeof given === "function") return given;
   return async ({ registry }) => (Object.hasOwn(given, registry) ? given[registry] : undefined);
-}
-
-async function openLine(registry: string, shared: Shared): Promise<RegistryLine> {
-  const { transport, limits, options, onEvent } = shared;
-  const { retry = {}, now = Date.now } = options;
-  const own = shared.hostOptions(registry);
-  const origin = await findOrigin(registry, own, transport, limits);
-  const tlsOf = (url: string): TlsOptions | undefined => {
-    if (!url.startsWith("https:")) return undefined;
-    // Client certificates and a check that is turned off are for the host that was named, and for no other.
-    return tlsOptions(new URL(url).origin === origin ? own : shared.hostOptions(new URL(url).host));
-  };
-  let isPublic: Promise<boolean> | undefined;
-  const publicOnly = async (url: string): Promise<boolean> => {
-    if (transport.heedsPublicOnly !== true || new URL(url).origin === origin) return false;
-    isPublic ??= resolvesToPrivate(origin).then((isPrivate) => !isPrivate);
-    return await isPublic;
-  };
-  const server = { transport, tlsOf, publicOnly, limits, retry, now };
-  const told = new Set<string>();
-  const warn = (message: string): void => {
-    if (told.has(message) || told.size >= WARNING_LIMIT) return;
-    told.add(message);
-    onEvent({ kind: "warning", registry, message });
-  };
-  const authorizerFor = (name: string, credentials: CredentialSource): Authorizer =>
-    authorizer({
-      registry: name,
-      credentials: async (target) => {
-        const credential = await credentials(target);
-        if (credential === undefined || isConfidential(name === registry ? origin : `https://${name}`))
-          return credential;
-        warn(`The login for ${name} is not sent: it is on plain http.`);
-        return undefined;
-      },
-      fetchToken: (realm, service, scopes, credential) =>
-        fetchToken(server, realm, service, scopes, isConfidential(realm) ? credential : undefined),
-      onEvent,
-      now,
-    });
-  const strangers = new Map<string, Authorizer>();
-  return {
-    origin,
-    credentials: shared.credentials,
-    transport,
-    limits,
-    retry,
-    now,
-    onEvent,
-    tlsOf,
-    publicOnly,
-    authorizer: authorizerFor(registry, shared.credentials),
-    strangerAt(other) {
-      const known = strangers.get(other) ?? authorizerFor(new URL(other).host, async () => undefined);
-      strangers.set(other, known);
-      return known;
-    },
-    gateOf: (url, method) => gateOf(shared, url, method),
-    pause(url, ms) {
-      for (const method of ["GET", "PUT"]) gateOf(shared, url, method).pause(ms);
-    },
-    warn,
-  };
-}
-
-const WARNING_LIMIT = 100;
-
-/** Whether nobody between here and a URL's server can read along. */
-function isConfidential(url: string): boolean {
-  const { protocol, host } = new URL(url);
-  return protocol === "https:" || isLoopback(host);
-}
-
-/** Reading and writing wait apart: an upload that reads from the same host would wait for itself. */
-function gateOf(shared: Shared, url: string, method: string): Gate {
-  const writes = method === "PUT" || method === "POST" || method === "PATCH";
-  const key = `${new URL(url).host} ${writes ? "write" : "read"}`;
-  const known = shared.gates.get(key);
-  if (known !== undefined) return known;
-  const made = gate(shared.options.concurrency ?? 6);
-  shared.gates.set(key, made);
-  return made;
 }

@@ -4,6 +4,7 @@ import { apiHost, parseReference, referrersTag } from "../oci/reference.ts";
 import { isDigest, parseDigest } from "../oci/digest.ts";
 import { parseManifestDocument } from "../oci/manifest.ts";
 import { isLoopback } from "./address.ts";
+import { parseHostsToml } from "./hosts-toml.ts";
 import { nextPage, type NextPage } from "./link.ts";
 import { judgeLocation, withQuery, type RefusedReason } from "./location.ts";
 import { parseContentRange, planResumption, receivedBytes } from "./range.ts";
@@ -176,6 +177,7 @@ interface Misc {
     socketErrors: readonly { code: string; retry: boolean | string }[];
     retryAfter: readonly { header: string; now: string; waitMs: number | null }[];
   };
+  readonly hostsToml: { toml: string; expect: unknown };
   readonly referrersTag: readonly { digest: string; tag: string }[];
   readonly digests: readonly { digest: string; valid: boolean }[];
   readonly manifests: readonly {
@@ -261,4 +263,8 @@ describe(`${misc.manifests.length} manifests`, () => {
       expect(Object.hasOwn(Object.prototype, "x")).toBe(false);
     });
   }
+});
+
+test("containerd's hosts.toml: the hosts in their order, with what each is for", () => {
+  expect(parseHostsToml(misc.hostsToml.toml, "hosts.toml")).toEqual(misc.hostsToml.expect);
 });

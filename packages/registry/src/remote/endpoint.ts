@@ -8,6 +8,8 @@ import { watched, type TimeLimits } from "./watchdog.ts";
 export interface HostOptions extends TlsOptions {
   /** Speak http to it. Default: only to this machine, and only if it does not speak TLS. */
   readonly plainHttp?: boolean;
+  /** Sent with each request to this host itself, and nowhere else. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -38,6 +40,6 @@ export async function findOrigin(
 }
 
 export function tlsOptions(host: HostOptions): TlsOptions {
-  const { plainHttp: _, ...tls } = host;
+  const { plainHttp: _, headers: _headers, ...tls } = host;
   return tls;
 }

@@ -1,5 +1,5 @@
 /** What the client does, for progress and logs. URLs are redacted; there is no secret in any of them. */
-export type RegistryEvent = RequestEvent | RetryEvent | TokenEvent | WarningEvent;
+export type RegistryEvent = RequestEvent | RetryEvent | TokenEvent | RateLimitEvent | WarningEvent;
 
 export interface RequestEvent {
   readonly kind: "request";
@@ -25,6 +25,15 @@ export interface TokenEvent {
   readonly realm: string;
   readonly scopes: readonly string[];
   readonly anonymous: boolean;
+}
+
+/** An answer said how much the host may still be asked. */
+export interface RateLimitEvent {
+  readonly kind: "rate-limit";
+  readonly host: string;
+  readonly limit: number;
+  readonly remaining: number;
+  readonly windowSeconds?: number;
 }
 
 /** Something the user should know and the work goes on without. Each text is told once. */

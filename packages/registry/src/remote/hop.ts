@@ -4,6 +4,7 @@ import type { HttpResponse } from "./http.ts";
 import { describeRefusal } from "./location.ts";
 import { networkFailure } from "./network-failure.ts";
 import { redactUrl } from "./redact.ts";
+import { parseRateLimit } from "./rate-limit.ts";
 import { planRedirect } from "./redirect.ts";
 import { RegistryError } from "./registry-error.ts";
 import { parseWarnings } from "./warning.ts";
@@ -55,6 +56,7 @@ export async function sendHop(line: Line, call: Call, hop: Hop): Promise<Sent> {
         method: hop.method,
         url: hop.url,
         headers: {
+          ...line.headersFor(hop.url),
           ...call.headers,
           ...(header === undefined ? {} : { Authorization: header }),
           ...contentLength(hop),
@@ -72,6 +74,8 @@ export async function sendHop(line: Line, call: Call, hop: Hop): Promise<Sent> {
       url: redactUrl(hop.url),
       status: response.status,
     });
+    const limit = parseRateLimit((name) => response.headers.get(name));
+    if (limit !== undefined) line.onEvent({ kind: "rate-limit", host: new URL(hop.url).host, ...limit });
     for (const text of parseWarnings(response.headers.get("warning"))) line.warn(text);
     return { kind: "answer", url: hop.url, response, header, leave };
   } catch (error) {

@@ -9,7 +9,7 @@ import type { Answer, Call } from "./call.ts";
 import { exchange } from "./exchange.ts";
 import { drain } from "./http.ts";
 import { RegistryError } from "./registry-error.ts";
-import type { RepositoryContext } from "./context.ts";
+import { readUrl, type RepositoryContext } from "./context.ts";
 import { exchangeWhole } from "./whole-answer.ts";
 
 const accept = [
@@ -24,6 +24,8 @@ export interface FetchedManifest {
   readonly descriptor: Descriptor;
   readonly bytes: Uint8Array;
   readonly document: ManifestDocument;
+  /** The registry's name for this state of what was asked for. */
+  readonly etag?: string;
 }
 
 /** A manifest by tag or digest. What came is hashed: a server's word on its digest is a hint. */
@@ -51,7 +53,13 @@ export async function fetchManifest(
   checkServedType(expected, served, reference);
   const document = parseManifestDocument(bytes, served ?? expected?.mediaType);
   if (expected !== undefined) checkServedType(expected, document.mediaType, reference);
-  return { descriptor: { mediaType: document.mediaType, digest, size: bytes.byteLength }, bytes, document };
+  const etag = strongTag(answer.headers.get("etag"));
+  return {
+    descriptor: { mediaType: document.mediaType, digest, size: bytes.byteLength },
+    bytes,
+    document,
+    ...(etag === undefined ? {} : { etag }),
+  };
 }
 
 /** A descriptor's type is part of what was agreed on: an index in place of a manifest is another image (CVE-2021-41190). */
@@ -153,14 +161,19 @@ export async function putManifest(
   bytes: Uint8Array,
   reference: string,
   options: CallOptions,
+  /** Sent only for content that nobody changed in between; else the answer is 412. */
+  unchanged?: string,
 ): Promise<Answer> {
   const answer = await exchange(context.line, {
     method: "PUT",
     url: `${context.base}/manifests/${reference}`,
-    headers: { "Content-Type": target.mediaType },
+    headers: {
+      "Content-Type": target.mediaType,
+      ...(unchanged === undefined ? {} : { "If-Match": unchanged }),
+    },
     body: { open: () => bytes, size: bytes.byteLength, canReopen: () => true },
     permission: { repository: context.repository, scopes: context.push },
-    expect: [200, 201, 202],
+    expect: unchanged === undefined ? [200, 201, 202] : [200, 201, 202, 412],
     subject: "manifest",
     signal: options.signal,
   });
@@ -191,6 +204,30 @@ export async function tagManifest(
   await putManifest(context, target, bytes, tag, options);
 }
 
+/** As {@link tagManifest}, in one request where the registry knows of that (`OCI-Tag`), else in one each. */
+export async function tagManifestAll(
+  context: RepositoryContext,
+  target: Descriptor,
+  tags: readonly string[],
+  options: CallOptions,
+): Promise<void> {
+  const missing: string[] = [];
+  for (const tag of new Set(tags)) {
+    if ((await headManifest(context, tag, options))?.digest !== target.digest) missing.push(tag);
+  }
+  if (missing.length === 0) return;
+  const { bytes } = await fetchManifest(context, target.digest, options, target);
+  const [only] = missing;
+  if (missing.length === 1 && only !== undefined) {
+    await putManifest(context, target, bytes, only, options);
+    return;
+  }
+  const query = missing.map((tag) => `tag=${encodeReference(tag)}`).join("&");
+  const answer = await putManifest(context, target, bytes, `${target.digest}?${query}`, options);
+  const set = new Set((answer.headers.get("oci-tag") ?? "").split(",").map((tag) => tag.trim()));
+  for (const tag of missing) if (!set.has(tag)) await putManifest(context, target, bytes, tag, options);
+}
+
 async function ask(
   context: RepositoryContext,
   method: "GET" | "HEAD",
@@ -210,7 +247,7 @@ function question(
 ): Call {
   return {
     method,
-    url: `${context.base}/manifests/${encodeReference(reference)}`,
+    url: readUrl(context, `manifests/${encodeReference(reference)}`),
     headers: { Accept: accept },
     permission: { repository: context.repository, scopes: context.pull },
     expect,
@@ -228,4 +265,9 @@ export function encodeReference(reference: string): string {
     "NAME_INVALID",
     `${JSON.stringify(reference.slice(0, 200))} is neither a tag nor a digest.`,
   );
+}
+
+/** A weak one never matches (RFC 9110, 13.1.1). */
+function strongTag(etag: string | null): string | undefined {
+  return etag !== null && /^"[\x21\x23-\x7e]*"$/.test(etag) ? etag : undefined;
 }

@@ -28,7 +28,7 @@ export async function* listReferrers(
     Accept: MediaType.ociIndex,
   })) {
     if (answer.status !== 200) {
-      yield* (await taggedReferrers(context, subject, options)).filter(wanted);
+      yield* (await taggedReferrers(context, subject, options)).manifests.filter(wanted);
       return;
     }
     // Filtered here too: a registry may not do it, or not say so.
@@ -45,13 +45,13 @@ async function taggedReferrers(
   context: RepositoryContext,
   subject: Digest,
   options: CallOptions,
-): Promise<readonly Descriptor[]> {
+): Promise<{ readonly manifests: readonly Descriptor[]; readonly etag?: string | undefined }> {
   try {
-    const { document } = await fetchManifest(context, referrersTag(subject), options);
-    return document.kind === "index" ? document.index.manifests : [];
+    const { document, etag } = await fetchManifest(context, referrersTag(subject), options);
+    return { manifests: document.kind === "index" ? document.index.manifests : [], etag };
   } catch (error) {
     const absent = error instanceof RegistryError && error.status === 404;
-    if (absent) return [];
+    if (absent) return { manifests: [] };
     throw error;
   }
 }
@@ -59,8 +59,8 @@ async function taggedReferrers(
 const ATTEMPTS = 5;
 
 /**
- * Adds a manifest with a `subject` to the tag that stands in for the referrers API. Read again after it is written: two who
- * write at once would lose one of them.
+ * Adds a manifest with a `subject` to the tag that stands in for the referrers API. Written over what was read, where the
+ * registry can tell (`If-Match`), and read again after it: two who write at once would lose one of them.
  */
 export async function addTaggedReferrer(
   context: RepositoryContext,
@@ -78,7 +78,7 @@ export async function addTaggedReferrer(
     ...(artifactType === undefined ? {} : { artifactType }),
   };
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-    const present = await taggedReferrers(context, subject, options);
+    const { manifests: present, etag } = await taggedReferrers(context, subject, options);
     if (present.some(({ digest }) => digest === entry.digest)) return;
     const bytes = encodeJson({
       schemaVersion: 2,
@@ -86,9 +86,9 @@ export async function addTaggedReferrer(
       manifests: [...present, entry],
     });
     const index = { mediaType: MediaType.ociIndex, digest: digestOf(bytes), size: bytes.byteLength };
-    await putManifest(context, index, bytes, referrersTag(subject), options);
+    await putManifest(context, index, bytes, referrersTag(subject), options, etag);
   }
-  const present = await taggedReferrers(context, subject, options);
+  const { manifests: present } = await taggedReferrers(context, subject, options);
   if (present.some(({ digest }) => digest === entry.digest)) return;
   throw new RegistryError(
     "UNAVAILABLE",

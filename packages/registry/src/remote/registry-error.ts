@@ -26,6 +26,8 @@ export type RegistryErrorCode =
   | (typeof specCodes)[number]
   /** No connection, or it broke. */
   | "REGISTRY_UNREACHABLE"
+  /** A hosts.toml or registries.conf that cannot be read. */
+  | "HOST_CONFIG_INVALID"
   /** Connected, then silent. */
   | "REGISTRY_TIMEOUT"
   /** The certificate is not one that is trusted. */

@@ -1,6 +1,5 @@
-import { repositoryScope } from "../auth/scope.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
-import type { Digest } from "../oci/digest.ts";
+import { isDigest, type Digest } from "../oci/digest.ts";
 import { parseManifestDocument } from "../oci/manifest.ts";
 import { isIndexType, isManifestType } from "../oci/media-type.ts";
 import type {
@@ -14,19 +13,23 @@ import type {
   Tagger,
 } from "../store/store.ts";
 import { verified } from "../store/verify.ts";
-import { blobExists, readBlob } from "./blob.ts";
-import type { RegistryLine, RepositoryContext, RepositoryName } from "./context.ts";
+import { blobExists } from "./blob.ts";
+import type { RepositoryContext, RepositoryName } from "./context.ts";
+import { deadline } from "./deadline.ts";
 import {
   fetchManifest,
   manifestExists,
   pushManifest,
   resolveManifest,
   tagManifest,
+  tagManifestAll,
   type FetchedManifest,
 } from "./manifest.ts";
 import { deleteContent } from "./delete.ts";
 import { describeBlob } from "./describe-blob.ts";
 import { listTags } from "./listing.ts";
+import type { MirrorCapability } from "./hosts-toml.ts";
+import { firstAnswer, firstContent } from "./mirrored.ts";
 import { mountBlob } from "./mount.ts";
 import { addTaggedReferrer, listReferrers } from "./referrers.ts";
 import { pushBlob, type UploadOptions } from "./upload.ts";
@@ -48,6 +51,8 @@ export interface RemoteRepository extends BlobSource, BlobSink, Resolver, Tagger
    * @throws {RegistryError} `BLOB_UNKNOWN`; `REGISTRY_PROTOCOL` where the registry does not tell its size
    */
   describeBlob(digest: Digest, options?: CallOptions): Promise<Descriptor>;
+  /** Gives a manifest several names in one request, where the registry can. Names that stand there already are left alone. */
+  tagAll(target: Descriptor, references: readonly string[], options?: CallOptions): Promise<void>;
   /** All tags, in the registry's order. */
   tags(options?: CallOptions): AsyncIterable<string>;
   /** What refers to a manifest by its `subject`; by tag where the registry has no API for it. */
@@ -56,74 +61,88 @@ export interface RemoteRepository extends BlobSource, BlobSink, Resolver, Tagger
   delete(target: Descriptor | string, options?: CallOptions): Promise<boolean>;
 }
 
+/** The places that a repository's content is at. */
+export interface RepositoryPlaces {
+  /** The registry itself: all that is written goes there, and nowhere else. */
+  readonly open: () => Promise<RepositoryContext>;
+  /** Where to read, in the order to ask; the registry is the last. */
+  readonly readers: (capability: MirrorCapability) => Promise<readonly RepositoryContext[]>;
+}
+
 export function remoteRepository(
   name: RepositoryName,
-  line: () => Promise<RegistryLine>,
-  upload: UploadOptions,
+  { open, readers }: RepositoryPlaces,
+  { upload = {}, totalMs }: { readonly upload?: UploadOptions; readonly totalMs?: number },
 ): RemoteRepository {
   const { registry, repository } = name;
-  const open = async (): Promise<RepositoryContext> => {
-    const opened = await line();
-    return {
-      registry,
-      repository,
-      line: opened,
-      base: `${opened.origin}/v2/${repository}`,
-      pull: [repositoryScope(repository, "pull")],
-      push: [repositoryScope(repository, "pull", "push")],
-    };
-  };
   const absent = recentlyAbsent();
   return {
     reference: { registry, repository },
     async *fetch(target, options = {}) {
-      options.signal?.throwIfAborted();
-      const context = await open();
+      using limit = deadline(options, totalMs);
+      const places = await readers("pull");
       if (isManifest(target)) {
-        const { bytes } = await fetchManifest(context, target.digest, options, target);
+        const { bytes } = await firstAnswer(places, limit, (place) =>
+          fetchManifest(place, target.digest, limit, target),
+        );
         if (bytes.byteLength > 0) yield bytes;
       } else {
-        yield* verified(target, readBlob(context, target, options));
+        yield* verified(target, firstContent(places, target, limit));
       }
     },
     async exists(target, options = {}) {
+      using limit = deadline(options, totalMs);
       const context = await open();
       const exists = isManifest(target)
-        ? await manifestExists(context, target.digest, options)
-        : await blobExists(context, target, options);
+        ? await manifestExists(context, target.digest, limit)
+        : await blobExists(context, target, limit);
       if (!exists) absent.add(target.digest);
       return exists;
     },
     async push(expected, content, options = {}) {
-      options.signal?.throwIfAborted();
+      using limit = deadline(options, totalMs);
       const context = await open();
       const known = absent.take(expected.digest) ? "absent" : "unknown";
-      if (isManifest(expected)) await pushWithSubject(context, expected, content, options, known);
-      else await pushBlob(context, expected, content, upload, options, known);
+      if (isManifest(expected)) await pushWithSubject(context, expected, content, limit, known);
+      else await pushBlob(context, expected, content, upload, limit, known);
     },
     async resolve(reference, options = {}) {
-      return await resolveManifest(await open(), reference, options);
+      using limit = deadline(options, totalMs);
+      const places = await readers(isDigest(reference) ? "pull" : "resolve");
+      return await firstAnswer(places, limit, (place) => resolveManifest(place, reference, limit));
     },
     async tag(target, reference, options = {}) {
-      await tagManifest(await open(), target, reference, options);
+      using limit = deadline(options, totalMs);
+      await tagManifest(await open(), target, reference, limit);
+    },
+    async tagAll(target, references, options = {}) {
+      using limit = deadline(options, totalMs);
+      await tagManifestAll(await open(), target, references, limit);
     },
     async mount(target, from, options = {}) {
-      return await mountBlob(await open(), target, from, options);
+      using limit = deadline(options, totalMs);
+      return await mountBlob(await open(), target, from, limit);
     },
     async fetchManifest(reference, options = {}) {
-      return await fetchManifest(await open(), reference, options);
+      using limit = deadline(options, totalMs);
+      const places = await readers(isDigest(reference) ? "pull" : "resolve");
+      return await firstAnswer(places, limit, (place) => fetchManifest(place, reference, limit));
     },
     async describeBlob(digest, options = {}) {
-      return await describeBlob(await open(), digest, options);
+      using limit = deadline(options, totalMs);
+      return await describeBlob(await open(), digest, limit);
     },
     async *tags(options = {}) {
-      yield* listTags(await open(), options);
+      using limit = deadline(options, totalMs);
+      yield* listTags(await open(), limit);
     },
     async *referrers(subject, options = {}) {
-      yield* listReferrers(await open(), subject, options);
+      using limit = deadline(options, totalMs);
+      yield* listReferrers(await open(), subject, { ...options, ...limit });
     },
     async delete(target, options = {}) {
-      return await deleteContent(await open(), target, options);
+      using limit = deadline(options, totalMs);
+      return await deleteContent(await open(), target, limit);
     },
   };
 }

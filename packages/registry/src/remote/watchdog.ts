@@ -7,6 +7,8 @@ export interface TimeLimits {
   readonly headersMs: number;
   /** Between two pieces of a body, in either direction. Time that we take ourselves does not count. */
   readonly idleMs: number;
+  /** For a whole operation, with all its repetitions; of a download with the time that its reader takes. Default: none. */
+  readonly totalMs?: number;
 }
 
 /** One exchange under time limits: neither Node nor node-fetch notices by itself that a server has gone silent. */

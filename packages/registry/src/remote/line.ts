@@ -1,0 +1,120 @@
+import type { CredentialSource } from "../auth/credential.ts";
+import { isLoopback } from "./address.ts";
+import { authorizer, type Authorizer } from "./authorizer.ts";
+import type { RegistryLine } from "./context.ts";
+import { findOrigin, tlsOptions, type HostOptions } from "./endpoint.ts";
+import type { RegistryEvent } from "./events.ts";
+import { gate, type Gate } from "./gate.ts";
+import type { TlsOptions, Transport } from "./http.ts";
+import { resolvesToPrivate } from "./public-lookup.ts";
+import type { RetryOptions } from "./retry-policy.ts";
+import { fetchToken } from "./token-server.ts";
+import type { TimeLimits } from "./watchdog.ts";
+
+/** What the lines of one client share. */
+export interface Shared {
+  readonly transport: Transport;
+  hostOptions(host: string): HostOptions;
+  readonly credentials: CredentialSource;
+  readonly gates: Map<string, Gate>;
+  /** Requests to one host at once. */
+  readonly concurrency: number;
+  readonly limits: TimeLimits;
+  readonly retry: RetryOptions;
+  readonly now: () => number;
+  readonly onEvent: (event: RegistryEvent) => void;
+}
+
+/** One host, whose API's origin may be known. */
+export interface LineTarget {
+  /** The canonical host, for which credentials are looked up. */
+  readonly registry: string;
+  readonly host: HostOptions;
+  readonly origin?: string;
+}
+
+/** Everything that a registry is asked goes over its line, which holds its tokens. */
+export async function openLine(target: LineTarget, shared: Shared): Promise<RegistryLine> {
+  const { transport, limits, retry, now, onEvent } = shared;
+  const { registry, host: own } = target;
+  const origin = target.origin ?? (await findOrigin(registry, own, transport, limits));
+  const tlsOf = (url: string): TlsOptions | undefined => {
+    if (!url.startsWith("https:")) return undefined;
+    // Client certificates and a check that is turned off are for the host that was named, and for no other.
+    return tlsOptions(new URL(url).origin === origin ? own : shared.hostOptions(new URL(url).host));
+  };
+  let isPublic: Promise<boolean> | undefined;
+  const publicOnly = async (url: string): Promise<boolean> => {
+    if (transport.heedsPublicOnly !== true || new URL(url).origin === origin) return false;
+    isPublic ??= resolvesToPrivate(origin).then((isPrivate) => !isPrivate);
+    return await isPublic;
+  };
+  const server = { transport, tlsOf, publicOnly, limits, retry, now };
+  const told = new Set<string>();
+  const warn = (message: string): void => {
+    if (told.has(message) || told.size >= WARNING_LIMIT) return;
+    told.add(message);
+    onEvent({ kind: "warning", registry, message });
+  };
+  const authorizerFor = (name: string, credentials: CredentialSource): Authorizer =>
+    authorizer({
+      registry: name,
+      credentials: async (target) => {
+        const credential = await credentials(target);
+        if (credential === undefined || isConfidential(name === registry ? origin : `https://${name}`))
+          return credential;
+        warn(`The login for ${name} is not sent: it is on plain http.`);
+        return undefined;
+      },
+      fetchToken: (realm, service, scopes, credential) =>
+        fetchToken(server, realm, service, scopes, isConfidential(realm) ? credential : undefined),
+      onEvent,
+      now,
+    });
+  const strangers = new Map<string, Authorizer>();
+  return {
+    origin,
+    credentials: shared.credentials,
+    transport,
+    limits,
+    retry,
+    now,
+    onEvent,
+    tlsOf,
+    headersFor: (url) =>
+      own.headers !== undefined && new URL(url).origin === origin && isConfidential(origin)
+        ? own.headers
+        : {},
+    publicOnly,
+    authorizer: authorizerFor(registry, shared.credentials),
+    strangerAt(other) {
+      const known = strangers.get(other) ?? authorizerFor(new URL(other).host, async () => undefined);
+      strangers.set(other, known);
+      return known;
+    },
+    gateOf: (url, method) => gateOf(shared, url, method),
+    pause(url, ms) {
+      for (const method of ["GET", "PUT"]) gateOf(shared, url, method).pause(ms);
+    },
+    warn,
+  };
+}
+
+const WARNING_LIMIT = 100;
+
+/** Whether nobody between here and a URL's server can read along. */
+function isConfidential(url: string): boolean {
+  const { protocol, host } = new URL(url);
+  return protocol === "https:" || isLoopback(host);
+}
+
+/** Reading and writing wait apart: an upload that reads from the same host would wait for itself. */
+function gateOf(shared: Shared, url: string, method: string): Gate {
+  const writes = method === "PUT" || method === "POST" || method === "PATCH";
+  const key = `${new URL(url).host} ${writes ? "write" : "read"}`;
+  const known = shared.gates.get(key);
+  if (known !== undefined) return known;
+  const made = gate(shared.concurrency);
+  shared.gates.set(key, made);
+  return made;
+}

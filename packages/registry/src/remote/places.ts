@@ -1,0 +1,107 @@
+import { storedHeaders } from "../auth/http-headers.ts";
+import { repositoryScope } from "../auth/scope.ts";
+import type { MirrorState, RegistryLine, RepositoryContext, RepositoryName } from "./context.ts";
+import type { HostOptions } from "./endpoint.ts";
+import { openLine, type Shared } from "./line.ts";
+import { mirrorMap, type Mirror, type MirrorSources } from "./mirrors.ts";
+import type { RepositoryPlaces } from "./repository.ts";
+
+// A mirror that does not answer is left alone for a while: each layer would wait for it anew.
+const DOWN_MS = 60_000;
+
+/** Where things are: registries, and the mirrors of those. One line leads to each. */
+export interface Places {
+  of(name: RepositoryName): RepositoryPlaces;
+  line(registry: string): Promise<RegistryLine>;
+}
+
+export function repositoryPlaces(
+  shared: Shared,
+  options: MirrorSources & { readonly credentials?: unknown },
+): Places {
+  const map = mirrorMap(options);
+  const lines = keeper<RegistryLine>();
+  const down = new Map<string, number>();
+  let headers: Promise<Readonly<Record<string, string>>> | undefined;
+
+  const line = (registry: string): Promise<RegistryLine> =>
+    lines(registry, async () => {
+      // Docker's own configuration is read where its logins are.
+      headers ??= options.credentials === undefined ? storedHeaders() : Promise.resolve({});
+      const configured = await map.hostOptions(registry);
+      const host = merged({ headers: await headers }, configured, shared.hostOptions(registry));
+      return await openLine({ registry, host }, shared);
+    });
+
+  const mirrorLine = ({ registry, url, options: own }: Mirror): Promise<RegistryLine> =>
+    lines(JSON.stringify([registry, url, own]), async () => {
+      const host = merged(shared.hostOptions(registry), own);
+      // It has others beside it: one more try, and on.
+      const retry = { ...shared.retry, retries: Math.min(1, shared.retry.retries ?? 1) };
+      const known = url === undefined ? {} : { origin: new URL(url).origin };
+      return await openLine({ registry, host, ...known }, { ...shared, retry });
+    });
+
+  const stateOf = (url: string, of: string): MirrorState => ({
+    of,
+    isDown: () => (down.get(url) ?? 0) > shared.now(),
+    down: () => void down.set(url, shared.now() + DOWN_MS),
+  });
+
+  const of = (name: RepositoryName): RepositoryPlaces => {
+    const open = async (): Promise<RepositoryContext> => {
+      // What is blocked is not written to either.
+      await map.plan(name);
+      const opened = await line(name.registry);
+      return contextOf(name, opened, `${opened.origin}/v2`);
+    };
+    return {
+      open,
+      async readers(capability) {
+        const plan = await map.plan(name);
+        const able = plan.mirrors.filter(({ capabilities }) => capabilities.includes(capability));
+        const mirrors = await Promise.all(
+          able.map(async (mirror) => {
+            const opened = await mirrorLine(mirror);
+            const { url = `${opened.origin}/v2` } = mirror;
+            return { ...contextOf(mirror, opened, url), mirror: stateOf(url, name.registry) };
+          }),
+        );
+        return plan.upstream === "never" ? mirrors : [...mirrors, await open()];
+      },
+    };
+  };
+  return { of, line };
+}
+
+function contextOf(name: RepositoryName, line: RegistryLine, api: string): RepositoryContext {
+  const { registry, repository } = name;
+  return {
+    registry,
+    repository,
+    line,
+    base: `${api}/${repository}`,
+    pull: [repositoryScope(repository, "pull")],
+    push: [repositoryScope(repository, "pull", "push")],
+  };
+}
+
+/** The later ones win; headers and authorities add up. */
+function merged(...parts: readonly HostOptions[]): HostOptions {
+  const headers = Object.assign({}, ...parts.map((part) => part.headers ?? {}));
+  const ca = parts.flatMap((part) => (part.ca === undefined ? [] : [part.ca].flat()));
+  return { ...Object.assign({}, ...parts), ...(ca.length === 0 ? {} : { ca }), headers };
+}
+
+/** Makes each thing once, and again only if that failed. */
+function keeper<T>(): (key: string, make: () => Promise<T>) => Promise<T> {
+  const kept = new Map<string, Promise<T>>();
+  return (key, make) => {
+    const known = kept.get(key);
+    if (known !== undefined) return known;
+    const made = make();
+    kept.set(key, made);
+    made.catch(() => kept.delete(key));
+    return made;
+  };
+}
