@@ -148,9 +148,10 @@ test("undocked cache tells what is there, and takes it away by age and size", as
   expect(await build("context", ...cache("pruned"))).toBe(expected);
 });
 
-test.each([["cache", ""], ["cache", "clear"], ["cache", "prune", "--max-size", "lots"]])(
-  "%s %s is a wrong command line",
-  async (...args) => {
-    expect((await runCli(args.filter((argument) => argument !== undefined))).code).toBe(2);
-  },
-);
+test.each([
+  ["cache", ""],
+  ["cache", "clear"],
+  ["cache", "prune", "--max-size", "lots"],
+])("%s %s is a wrong command line", async (...args) => {
+  expect((await runCli(args.filter((argument) => argument !== undefined))).code).toBe(2);
+});
