@@ -118,6 +118,7 @@ export async function cancelSession(context: RepositoryContext, session: UploadS
       method: "DELETE",
       url: session.url,
       expect: [200, 202, 204, 404],
+      repeat: true,
       signal: AbortSignal.timeout(CANCEL_MS),
     });
     await drain(answer);
