@@ -36,6 +36,7 @@ async function digest(context: string, options: CliOptions = {}): Promise<string
     "build",
     join(directory, context),
     "--no-cache",
+    "--preflight=off",
     "--output",
     `type=oci-layout,dest=${output}`,
   ];
