@@ -10,7 +10,7 @@ const undocked = `${root}packages/cli/dist/bin.js`;
 
 /** Runs a command as a user would type it, and gives what it prints. */
 function run(...args) {
-  console.log(`\n$ undocked ${args.map((arg) => (/[^\w.\/:=@-]/.test(arg) ? `"${arg}"` : arg)).join(" ")}`);
+  console.log(`\n$ undocked ${args.map((arg) => (/[^\w./:=@-]/.test(arg) ? `"${arg}"` : arg)).join(" ")}`);
   const { status, stdout } = spawnSync(process.execPath, [undocked, ...args], {
     cwd: root,
     encoding: "utf8",
@@ -36,15 +36,25 @@ try {
     registry.once("exit", (code) => reject(new Error(`the registry ended with ${code}`)));
   });
   succeed("build", "examples/base", "-t", `${host}/amazonlinux:latest`, "--push");
+  const base = `public.ecr.aws/amazonlinux/amazonlinux:latest=docker-image://${host}/amazonlinux:latest`;
+  const mappings = [
+    "/src:/application",
+    "/config/additionalFilesDir:/includes",
+    "/config/license.json:/license.json",
+  ];
   const image = succeed(
-    ...["build", "examples/hybridless", "-f", "examples/hybridless/config/CustomDockerFile"],
-    ...["--map", "/src:/application", "--map", "/config/additionalFilesDir:/includes"],
-    ...["--map", "/config/license.json:/license.json", "--entrypoint", "/bin/abc -d"],
-    ...[
-      "--build-context",
-      `public.ecr.aws/amazonlinux/amazonlinux:latest=docker-image://${host}/amazonlinux:latest`,
-    ],
-    ...["-t", `${host}/process-abc:1.0`, "--push"],
+    "build",
+    "examples/hybridless",
+    "-f",
+    "examples/hybridless/config/CustomDockerFile",
+    ...mappings.flatMap((mapping) => ["--map", mapping]),
+    "--entrypoint",
+    "/bin/abc -d",
+    "--build-context",
+    base,
+    "-t",
+    `${host}/process-abc:1.0`,
+    "--push",
   );
   const manifest = await fetch(`http://${host}/v2/process-abc/manifests/${image.split("@")[1]}`);
   console.log(`\nThe registry has ${image}:`);
