@@ -1,5 +1,4 @@
-import { access, chmod, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
-import { dirname } from "node:path";
+import { access, chmod, mkdtemp, rename, rm } from "node:fs/promises";
 import {
   copyImage,
   FormatError,
@@ -92,10 +91,9 @@ async function writeTo(delivery: Delivery, output: Output, tags: readonly string
   }
 }
 
-/** A new layout is made beside its place; one that is there gets the image added. */
+/** A new layout is made beside its place, whose directory `checkOutputs` has made; one that is there gets the image added. */
 async function writeLayout(delivery: Delivery, path: string, tag: string): Promise<void> {
   if (await isThere(path)) return await send(delivery, path, ociLayout(path), [tag]);
-  await mkdir(dirname(path), { recursive: true });
   const beside = await mkdtemp(`${path}.`);
   try {
     await send(delivery, path, ociLayout(beside), [tag]);
