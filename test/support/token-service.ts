@@ -1,5 +1,5 @@
 import { randomUUID, sign } from "node:crypto";
-import { json, scriptedServer, type ScriptedServer } from "./scripted-server.ts";
+import { json, scriptedServer, type ScriptedServer, type SeenRequest } from "./scripted-server.ts";
 import type { Certificate } from "./tls.ts";
 
 export interface TokenServiceOptions {
@@ -12,16 +12,19 @@ export interface TokenServiceOptions {
   readonly lifetimeSeconds?: number;
 }
 
-/** A token server as distribution's specification has it, for Debian's docker-registry. */
+/**
+ * A token server as distribution's specification has it, for Debian's docker-registry: by GET with Basic, and by OAuth2's
+ * POST with a password or a refresh token.
+ */
 export async function startTokenService(options: TokenServiceOptions): Promise<ScriptedServer> {
-  return await scriptedServer((request, response) => {
-    const [user, password] = basic(request.authorization);
-    const known = user !== undefined && options.users[user] === password;
-    if (user !== undefined && !known) {
+  return await scriptedServer(async (request, response) => {
+    const asked = request.method === "POST" ? await fromForm(request) : fromQuery(request);
+    const known = asked.user !== undefined && options.users[asked.user] === asked.password;
+    if (asked.user !== undefined && !known) {
       json(response, 401, { errors: [{ code: "UNAUTHORIZED", message: "wrong user or password" }] });
       return;
     }
-    const access = request.query.getAll("scope").flatMap((scope) => {
+    const access = asked.scopes.flatMap((scope) => {
       const [type = "", name = "", actions = ""] = scope.split(":");
       const allowed = actions
         .split(",")
@@ -29,10 +32,43 @@ export async function startTokenService(options: TokenServiceOptions): Promise<S
       return allowed.length === 0 ? [] : [{ type, name, actions: allowed }];
     });
     json(response, 200, {
-      token: token(options, user ?? "", request.query.get("service") ?? "", access),
+      token: token(options, asked.user ?? "", asked.service, access),
       expires_in: options.lifetimeSeconds ?? 300,
+      ...(asked.offline ? { refresh_token: refreshToken(asked.user, asked.password) } : {}),
     });
   }, options.tls);
+}
+
+interface Asked {
+  readonly user: string | undefined;
+  readonly password: string | undefined;
+  readonly service: string;
+  readonly scopes: readonly string[];
+  readonly offline: boolean;
+}
+
+function fromQuery({ query, authorization }: SeenRequest): Asked {
+  const [user, password] = basic(authorization);
+  const offline = query.get("offline_token") === "true";
+  return { user, password, service: query.get("service") ?? "", scopes: query.getAll("scope"), offline };
+}
+
+async function fromForm(request: SeenRequest): Promise<Asked> {
+  const form = new URLSearchParams((await request.body()).toString());
+  const [user, password] =
+    form.get("grant_type") === "refresh_token"
+      ? Buffer.from(form.get("refresh_token") ?? "", "base64url")
+          .toString("utf8")
+          .split("\n")
+      : [form.get("username") ?? "", form.get("password") ?? ""];
+  const scopes = (form.get("scope") ?? "").split(" ").filter((scope) => scope !== "");
+  const offline = form.get("access_type") === "offline";
+  return { user, password, service: form.get("service") ?? "", scopes, offline };
+}
+
+/** Says by itself whose it is: this service remembers nothing. */
+export function refreshToken(user = "", password = ""): string {
+  return Buffer.from(`${user}\n${password}`).toString("base64url");
 }
 
 function basic(header: string | undefined): readonly string[] {

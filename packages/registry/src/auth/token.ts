@@ -8,6 +8,8 @@ export interface TokenRequest {
   readonly authorization?: string;
   /** An `application/x-www-form-urlencoded` body. */
   readonly form?: string;
+  /** Statuses that mean that the server has no such exchange: the next is tried. */
+  readonly unlessStatus: readonly number[];
 }
 
 export interface Token {
@@ -33,17 +35,19 @@ const CLIENT_ID = "undocked";
 const LEAST_LIFETIME = 60;
 
 /**
- * The exchanges to try, in turn: an identity token goes by OAuth2's POST, and where a server has none, by GET.
- *
- * @see mayTryNext for when the next is tried
+ * The exchanges to try, in turn: an identity token goes by OAuth2's POST, and where a server has none, by GET. A password goes
+ * by GET, and where a server has only OAuth2's POST, by that.
  */
 export function planTokenRequests(question: TokenQuestion): readonly TokenRequest[] {
-  const { credential } = question;
-  const get = getRequest(question);
-  return credential?.identityToken === undefined
-    ? [get]
-    : [postRequest(question, credential.identityToken), get];
+  const { identityToken, username = "", password = "" } = question.credential ?? {};
+  const byPassword =
+    username === "" || password === "" ? [] : [passwordRequest(question, username, password)];
+  return identityToken === undefined
+    ? [getRequest(question), ...byPassword]
+    : [refreshRequest(question, identityToken), getRequest(question), ...byPassword];
 }
+
+const NO_SUCH_EXCHANGE: readonly number[] = [404, 405];
 
 function getRequest({ realm, service, scopes, credential }: TokenQuestion): TokenRequest {
   const { username = "", password = "" } = credential ?? {};
@@ -59,31 +63,48 @@ function getRequest({ realm, service, scopes, credential }: TokenQuestion): Toke
     method: "GET",
     url,
     ...(known ? { authorization: basicAuthorization(username, password) } : {}),
+    unlessStatus: NO_SUCH_EXCHANGE,
   };
 }
 
-function postRequest({ realm, service, scopes }: TokenQuestion, identityToken: string): TokenRequest {
+function refreshRequest(question: TokenQuestion, identityToken: string): TokenRequest {
+  const hasPassword = (question.credential?.password ?? "") !== "";
+  return {
+    ...postRequest(question, [
+      ["grant_type", "refresh_token"],
+      ["refresh_token", identityToken],
+    ]),
+    // Azure and Artifactory say so too, of a token that they do not take where a password would do.
+    unlessStatus: hasPassword ? [...NO_SUCH_EXCHANGE, 400, 401] : NO_SUCH_EXCHANGE,
+  };
+}
+
+function passwordRequest(question: TokenQuestion, username: string, password: string): TokenRequest {
+  return postRequest(question, [
+    ["grant_type", "password"],
+    ["username", username],
+    ["password", password],
+  ]);
+}
+
+type Field = readonly [name: string, value: string];
+
+function postRequest({ realm, service, scopes }: TokenQuestion, proof: readonly Field[]): TokenRequest {
   return {
     method: "POST",
     url: realm,
     form: form([
-      ["grant_type", "refresh_token"],
-      ["refresh_token", identityToken],
+      ...proof,
       ...(service === undefined ? [] : [["service", service] as const]),
       ["client_id", CLIENT_ID],
       ...(scopes.length === 0 ? [] : [["scope", scopes.join(" ")] as const]),
     ]),
+    unlessStatus: NO_SUCH_EXCHANGE,
   };
 }
 
-function form(fields: readonly (readonly [name: string, value: string])[]): string {
+function form(fields: readonly Field[]): string {
   return new URLSearchParams([...fields].map(([name, value]): [string, string] => [name, value])).toString();
-}
-
-/** Whether a refused POST means that the server has no such exchange. With a user beside it, 400 and 401 mean so too. */
-export function mayTryNext(status: number, credential: Credential | undefined): boolean {
-  if (status === 404 || status === 405) return true;
-  return (status === 400 || status === 401) && (credential?.password ?? "") !== "";
 }
 
 const answer = z.object({

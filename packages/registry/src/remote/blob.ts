@@ -30,12 +30,14 @@ export async function blobExists(
  * After a cut it goes on where it stopped (`Range`); where a server does not do that, what came before is skipped.
  *
  * @param begin - so many bytes are there already
+ * @param elsewhere - a URL of another server, to be asked instead: it gets no credentials
  */
 export async function* readBlob(
   context: RepositoryContext,
   target: Descriptor,
   options: CallOptions,
   begin = 0,
+  elsewhere?: string,
 ): AsyncGenerator<Uint8Array, void, void> {
   const { line } = context;
   const { retries = 5 } = line.retry;
@@ -45,6 +47,7 @@ export async function* readBlob(
     const before = have;
     const answer = await exchange(line, {
       ...request(context, target, options, "GET"),
+      ...(elsewhere === undefined ? {} : { url: elsewhere, foreign: true }),
       headers: have === 0 ? {} : { Range: `bytes=${have}-` },
       expect: have === 0 ? [200] : [200, 206, 416],
     });

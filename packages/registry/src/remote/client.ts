@@ -34,6 +34,11 @@ export interface RegistryClientOptions {
   /** Downloads from one host at once, and as many uploads. Default 6. */
   readonly concurrency?: number;
   readonly upload?: UploadOptions;
+  /**
+   * Layers that must not be distributed lie at URLs of their own. `"fetch"`: what the registry does not have of them is
+   * fetched from there, without credentials. Default `"never"`: a manifest decides nothing about whom we ask.
+   */
+  readonly foreignLayers?: "fetch" | "never";
   /** Hosts to read from before a registry is asked, by registry. They get neither its credentials nor what is written. */
   readonly mirrors?: Readonly<Record<string, readonly MirrorOptions[]>>;
   /**
@@ -74,9 +79,10 @@ export function registryClient(options: RegistryClientOptions = {}): RegistryCli
   return {
     repository(name) {
       const { registry, repository } = typeof name === "string" ? parseReference(name) : name;
-      const { upload = {}, limits: { totalMs } = {} } = options;
+      const { upload = {}, foreignLayers = "never", limits: { totalMs } = {} } = options;
       return remoteRepository({ registry, repository }, places.of({ registry, repository }), {
         upload,
+        foreignLayers,
         ...(totalMs === undefined ? {} : { totalMs }),
       });
     },
@@ -102,6 +108,7 @@ const knownOptions: Known<RegistryClientOptions> = {
   hostDirectories: true,
   registriesFiles: true,
   upload: true,
+  foreignLayers: true,
   onEvent: true,
   now: true,
 };

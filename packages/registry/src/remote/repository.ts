@@ -27,6 +27,7 @@ import {
 } from "./manifest.ts";
 import { deleteContent } from "./delete.ts";
 import { describeBlob } from "./describe-blob.ts";
+import { foreignContent, hasOwnUrls } from "./foreign-layer.ts";
 import { listTags } from "./listing.ts";
 import type { MirrorCapability } from "./hosts-toml.ts";
 import { firstAnswer, firstContent } from "./mirrored.ts";
@@ -69,10 +70,17 @@ export interface RepositoryPlaces {
   readonly readers: (capability: MirrorCapability) => Promise<readonly RepositoryContext[]>;
 }
 
+export interface RepositoryOptions {
+  readonly upload?: UploadOptions;
+  readonly totalMs?: number;
+  /** Whether a layer that the registry does not have is fetched from its own URLs. Default: `never`. */
+  readonly foreignLayers?: "fetch" | "never";
+}
+
 export function remoteRepository(
   name: RepositoryName,
   { open, readers }: RepositoryPlaces,
-  { upload = {}, totalMs }: { readonly upload?: UploadOptions; readonly totalMs?: number },
+  { upload = {}, totalMs, foreignLayers = "never" }: RepositoryOptions,
 ): RemoteRepository {
   const { registry, repository } = name;
   const absent = recentlyAbsent();
@@ -87,7 +95,9 @@ export function remoteRepository(
         );
         if (bytes.byteLength > 0) yield bytes;
       } else {
-        yield* verified(target, firstContent(places, target, limit));
+        const content = firstContent(places, target, limit);
+        const elsewhere = foreignLayers === "fetch" && hasOwnUrls(target);
+        yield* verified(target, elsewhere ? foreignContent(await open(), target, content, limit) : content);
       }
     },
     async exists(target, options = {}) {

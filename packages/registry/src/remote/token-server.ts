@@ -1,7 +1,6 @@
 import type { Credential } from "../auth/credential.ts";
 import { secretsOf } from "../auth/credential.ts";
 import {
-  mayTryNext,
   planTokenRequests,
   readToken,
   tokenAnswerLimit,
@@ -46,7 +45,7 @@ export async function fetchToken(
     const { response, bytes } = await send(options, request);
     if (response.status === 200) return tokenOf(bytes, request);
     const isLast = index === requests.length - 1;
-    if (isLast || !mayTryNext(response.status, credential)) {
+    if (isLast || !request.unlessStatus.includes(response.status)) {
       throw await failureOf(response, request, "token", secrets);
     }
     response.cancel();

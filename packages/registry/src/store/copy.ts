@@ -45,6 +45,11 @@ export interface CopyOptions {
   readonly referrers?: boolean;
   /** Gives the manifests these media types, and thereby other digests. Default: they are kept as they are. */
   readonly convert?: DocumentTypes;
+  /**
+   * Whether layers that must not be distributed are copied as others are; the source must have them, or fetch them. Default:
+   * `skip`.
+   */
+  readonly foreignLayers?: "skip" | "copy";
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: CopyEvent) => void;
 }
@@ -52,7 +57,8 @@ export interface CopyOptions {
 /**
  * Copies an image, an index or an artifact with everything that it points to, each thing after what it points to, and then
  * names it. What the target has is not sent again, so that a copy that was stopped goes on where it stopped; of a manifest
- * that it has, the children are not asked for. Layers that must not be distributed are left out.
+ * that it has, the children are not asked for. Layers that must not be distributed are left out,
+ * unless they are asked for.
  *
  * Stops at the first error, and ends once nothing is under way any more.
  *
@@ -139,7 +145,7 @@ function graphCopier(
   options: CopyOptions,
 ): (root: Descriptor) => Promise<void> {
   const stop = new AbortController();
-  const { concurrency = 4, mountFrom, onEvent = () => {} } = options;
+  const { concurrency = 4, mountFrom, foreignLayers = "skip", onEvent = () => {} } = options;
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
   const transfers = slots(concurrency);
   const begun = new Map<Digest, Promise<void>>();
@@ -192,7 +198,7 @@ function graphCopier(
       // Inner indexes go one by one: what is held of manifests stays within the concurrency.
       const limit = document.kind === "index" && depth > 0 ? 1 : concurrency;
       await forEachOf(children(document), limit, (child) => {
-        if (isForeignLayerType(child.mediaType)) return Promise.resolve();
+        if (foreignLayers === "skip" && isForeignLayerType(child.mediaType)) return Promise.resolve();
         return document.kind === "index" && isDocument(child)
           ? copyDocument(child, depth + 1)
           : copyBlob(child);
