@@ -60,12 +60,14 @@ export function readFlags(flags: readonly string[], known: Readonly<Record<strin
       const meant = didYouMean(suggest(name, Object.keys(known)));
       throw new WordError(`unknown flag: --${name}${meant}`, undefined, flag);
     }
-    const given = values.get(name) ?? [];
-    if (given.length > 0 && kind !== "texts")
+    const given = values.get(name);
+    if (given !== undefined && kind !== "texts")
       throw new WordError(`duplicate flag specified: --${name}`, undefined, flag);
     if (equals === undefined && kind !== "switch")
       throw new WordError(`missing a value on flag: --${name}`, undefined, flag);
-    values.set(name, [...given, kind === "switch" ? switchValue(name, equals, value) : value]);
+    const read = kind === "switch" ? switchValue(name, equals, value) : value;
+    if (given === undefined) values.set(name, [read]);
+    else given.push(read);
   }
   return {
     text: (name) => values.get(name)?.[0] || undefined,

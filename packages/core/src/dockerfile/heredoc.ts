@@ -7,13 +7,19 @@ export type HeredocStart = Omit<Heredoc, "content">;
 
 const unset = (): undefined => undefined;
 
-/** The heredocs that a logical line announces, in order. */
-export function heredocStarts(line: string): HeredocStart[] {
-  if (!line.includes("<<")) return [];
+/** The heredocs that a logical line announces, in order, each when it is asked for. */
+export function* heredocStarts(line: string): Generator<HeredocStart, void, void> {
+  if (!line.includes("<<")) return;
+  for (const word of shellWords(line)) {
+    const start = parseHeredocWord(word);
+    if (start !== undefined) yield start;
+  }
+}
+
+function shellWords(line: string): readonly string[] {
   try {
     // Never the escape directive's character: heredocs are the shell's.
-    const { words } = expand(line, unset, { quotes: "raw", escapes: "raw", unset: "keep" });
-    return words.flatMap((word) => parseHeredocWord(word) ?? []);
+    return expand(line, unset, { quotes: "raw", escapes: "raw", unset: "keep" }).words;
   } catch (error) {
     if (error instanceof WordError) return [];
     throw error;

@@ -196,7 +196,7 @@ function sourcesAndDestination(
   if (parseHeredocWord(destination) !== undefined) {
     throw new WordError(`${keyword} cannot accept a heredoc as a destination`);
   }
-  const bodies = [...statement.heredocs];
+  const bodies = bodiesByName(statement.heredocs);
   const heredocs: Heredoc[] = [];
   const sources: string[] = [];
   for (const word of args.slice(0, -1)) {
@@ -207,11 +207,21 @@ function sourcesAndDestination(
     }
     // Of two with one name each has its own body, where BuildKit gives both the last one. None is there for
     // a word of a JSON array: an empty file.
-    const index = bodies.findIndex(({ name }) => name === announced.name);
-    const { content } = (index < 0 ? undefined : bodies.splice(index, 1)[0]) ?? { content: "" };
+    const content = bodies.get(announced.name)?.pop() ?? "";
     heredocs.push({ ...announced, content: announced.chomp ? chompHeredoc(content) : content });
   }
   return { sources, heredocs, destination };
+}
+
+/** The bodies of each name, the first one last. */
+function bodiesByName(heredocs: readonly Heredoc[]): ReadonlyMap<string, string[]> {
+  const bodies = new Map<string, string[]>();
+  for (const { name, content } of heredocs.toReversed()) {
+    const known = bodies.get(name);
+    if (known === undefined) bodies.set(name, [content]);
+    else known.push(content);
+  }
+  return bodies;
 }
 
 const RUN_FLAGS: Readonly<Record<string, FlagKind>> = {

@@ -1,24 +1,39 @@
 /** Distances from here on are not a slip of the finger. */
 const LIMIT = 3;
 
+/** Characters that may still be compared: thousands of misspelt names among thousands are not worth the wait. */
+export interface Effort {
+  left: number;
+}
+
+export interface SuggestOptions {
+  /** Default: `exact`. */
+  readonly case?: "fold" | "exact";
+  /** Shared by many searches; without effort nothing is found. Default: no end. */
+  readonly effort?: Effort;
+}
+
 /** The option that was most likely meant, in the case that `value` has, or none. */
 export function suggest(
   value: string,
   options: Iterable<string>,
-  comparison: { readonly case: "fold" | "exact" } = { case: "exact" },
+  { case: comparison = "exact", effort = { left: Infinity } }: SuggestOptions = {},
 ): string | undefined {
-  const fold = (text: string) => (comparison.case === "fold" ? text.toLowerCase() : text);
+  const fold = (text: string) => (comparison === "fold" ? text.toLowerCase() : text);
   const wanted = fold(value);
   let best: string | undefined;
   let bestDistance = LIMIT;
   for (const option of options) {
+    effort.left -= 1;
     if (Math.abs(option.length - wanted.length) >= LIMIT) continue;
+    effort.left -= wanted.length;
+    if (effort.left < 0) return undefined;
     const distance = editDistance(wanted, fold(option));
     // The very word is known, so the fault is another one.
     if (distance === 0) return undefined;
     if (distance < bestDistance) [best, bestDistance] = [option, distance];
   }
-  if (best === undefined || comparison.case === "exact") return best;
+  if (best === undefined || comparison === "exact") return best;
   return value === value.toUpperCase() ? best.toUpperCase() : best.toLowerCase();
 }
 
@@ -27,16 +42,24 @@ export function didYouMean(suggestion: string | undefined): string {
   return suggestion === undefined ? "" : ` (did you mean ${suggestion}?)`;
 }
 
-/** Levenshtein's distance. */
+/** Levenshtein's distance, or `LIMIT` where it is that or more: only cells this near the diagonal are looked at. */
 function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 0; i < a.length; i += 1) {
-    const next = [i + 1];
-    for (let j = 0; j < b.length; j += 1) {
-      const substitution = (row[j] ?? 0) + (a[i] === b[j] ? 0 : 1);
-      next.push(Math.min(substitution, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
+  const width = 2 * LIMIT + 1;
+  // Cell `k` of a row stands for column `i + k - LIMIT`.
+  let row = Array.from({ length: width }, (_, k) => (k < LIMIT ? LIMIT : Math.min(k - LIMIT, LIMIT)));
+  for (let i = 1; i <= a.length; i += 1) {
+    const next: number[] = [];
+    for (let k = 0; k < width; k += 1) {
+      const j = i + k - LIMIT;
+      const left = next[k - 1] ?? LIMIT;
+      const above = row[k + 1] ?? LIMIT;
+      const diagonal = row[k] ?? LIMIT;
+      if (j < 0 || j > b.length) next.push(LIMIT);
+      else if (j === 0) next.push(Math.min(i, LIMIT));
+      else next.push(Math.min(diagonal + (a[i - 1] === b[j - 1] ? 0 : 1), above + 1, left + 1, LIMIT));
     }
+    if (next.every((distance) => distance >= LIMIT)) return LIMIT;
     row = next;
   }
-  return row[b.length] ?? 0;
+  return row[b.length - a.length + LIMIT] ?? LIMIT;
 }

@@ -1,9 +1,12 @@
 import { WordError } from "../dockerfile/error.ts";
 
-/** Characters that the variables used in one plan may have together. */
+/** Characters that one plan may expand to. */
 const LIMIT = 32 * 1024 * 1024;
 
-/** Keeps a small text from asking for much: `ENV A=$A$A` and `EXPOSE 1-65535`, again and again. */
+/** What one thing with a name counts as in characters: it is a key, a line of history and a member of maps. */
+export const ENTRY_COST = 64;
+
+/** Keeps a small text from asking for much: `ENV A=$A$A`, `EXPOSE 1-65535` or `WORKDIR a`, again and again. */
 export class Budget {
   #left: number = LIMIT;
 
@@ -15,7 +18,10 @@ export class Budget {
   take(characters: number): void {
     this.#left -= characters;
     if (this.isSpent) {
-      throw new WordError(`the variables of this Dockerfile expand to more than ${LIMIT} characters`);
+      throw new WordError(
+        `what this Dockerfile expands to has more than ${LIMIT} characters`,
+        "Look for variables, paths and ports that grow from line to line.",
+      );
     }
   }
 }

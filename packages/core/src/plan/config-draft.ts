@@ -5,6 +5,43 @@ const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 const DEFAULT_SHELL: readonly string[] = ["/bin/sh", "-c"];
 const WINDOWS_SHELL: readonly string[] = ["cmd", "/S", "/C"];
 
+/** What a configuration begins with: a base's, or what another stage has made of its own. */
+export type ConfigStart = Pick<
+  ConfigDraft,
+  "author" | "cmd" | "entrypoint" | "healthcheck" | "shell" | "size" | "stopSignal" | "user" | "workdir"
+> & {
+  readonly env: Iterable<readonly [string, string]>;
+  readonly labels: Iterable<readonly [string, string]>;
+  readonly ports: Iterable<string>;
+  readonly volumes: Iterable<string>;
+};
+
+/** An image's configuration as the start of a stage. */
+export function configStart(base: ContainerConfig, author?: string): ConfigStart {
+  const env = (base.Env ?? []).map((entry) => {
+    const equals = entry.indexOf("=");
+    return equals < 0 ? ([entry, ""] as const) : ([entry.slice(0, equals), entry.slice(equals + 1)] as const);
+  });
+  const labels = Object.entries(base.Labels ?? {});
+  const ports = Object.keys(base.ExposedPorts ?? {});
+  const volumes = Object.keys(base.Volumes ?? {});
+  return {
+    env,
+    labels,
+    ports,
+    volumes,
+    size: env.length + labels.length + ports.length + volumes.length,
+    user: base.User,
+    entrypoint: base.Entrypoint,
+    cmd: base.Cmd,
+    healthcheck: base.Healthcheck,
+    workdir: base.WorkingDir ?? "",
+    stopSignal: base.StopSignal,
+    shell: base.Shell,
+    author,
+  };
+}
+
 /** A container's configuration while a stage's instructions change it. */
 export class ConfigDraft {
   readonly env: Map<string, string>;
@@ -20,29 +57,30 @@ export class ConfigDraft {
   workdir: string;
   stopSignal: string | undefined;
   shell: readonly string[] | undefined;
-  onbuild: readonly string[] = [];
+  readonly onbuild: string[] = [];
   author: string | undefined;
 
   /** Inherits everything but the triggers, which have been run. */
-  constructor(base: ContainerConfig, os: string) {
+  constructor(start: Omit<ConfigStart, "size">, os: string) {
     this.os = os;
-    this.env = new Map(
-      (base.Env ?? []).map((entry) => {
-        const equals = entry.indexOf("=");
-        return equals < 0 ? [entry, ""] : [entry.slice(0, equals), entry.slice(equals + 1)];
-      }),
-    );
+    this.env = new Map(start.env);
     if (os !== "windows" && !this.env.has("PATH")) this.env.set("PATH", DEFAULT_PATH);
-    this.labels = new Map(Object.entries(base.Labels ?? {}));
-    this.ports = new Set(Object.keys(base.ExposedPorts ?? {}));
-    this.volumes = new Set(Object.keys(base.Volumes ?? {}));
-    this.user = base.User;
-    this.entrypoint = base.Entrypoint;
-    this.cmd = base.Cmd;
-    this.healthcheck = base.Healthcheck;
-    this.workdir = base.WorkingDir ?? "";
-    this.stopSignal = base.StopSignal;
-    this.shell = base.Shell;
+    this.labels = new Map(start.labels);
+    this.ports = new Set(start.ports);
+    this.volumes = new Set(start.volumes);
+    this.user = start.user;
+    this.entrypoint = start.entrypoint;
+    this.cmd = start.cmd;
+    this.healthcheck = start.healthcheck;
+    this.workdir = start.workdir;
+    this.stopSignal = start.stopSignal;
+    this.shell = start.shell;
+    this.author = start.author;
+  }
+
+  /** How many things with a name a stage that begins with this one inherits. */
+  get size(): number {
+    return this.env.size + this.labels.size + this.ports.size + this.volumes.size;
   }
 
   /** What runs a command that is a text. */
@@ -64,7 +102,7 @@ export class ConfigDraft {
       ...(this.labels.size === 0 ? {} : { Labels: recordOf(this.labels) }),
       ...(this.stopSignal === undefined || this.stopSignal === "" ? {} : { StopSignal: this.stopSignal }),
       ...list("Shell", this.shell),
-      ...list("OnBuild", this.onbuild),
+      ...list("OnBuild", [...this.onbuild]),
     };
   }
 }

@@ -43,11 +43,13 @@ export function planCopy(instruction: CopyInstruction | AddInstruction, task: Ta
     destination,
     "# buildkit",
   ].join(" ");
+  const target = absolute(destination, stage.config.workdir);
+  stage.context.budget.take(target.length);
   const common = {
     ...task.step(createdBy),
     from: source,
     heredocs,
-    destination: absolute(destination, stage.config.workdir),
+    destination: target,
     ...(chown === undefined ? {} : { chown }),
     ...(chmod === undefined ? {} : { chmod }),
     link,

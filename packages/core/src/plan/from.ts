@@ -3,7 +3,7 @@ import type { Dockerfile, FromInstruction, Stage } from "../dockerfile/ast.ts";
 import { WordError } from "../dockerfile/error.ts";
 import { expand } from "../dockerfile/expand.ts";
 import { parsePlatformWord } from "../dockerfile/platform.ts";
-import { didYouMean, suggest } from "../dockerfile/suggest.ts";
+import { didYouMean } from "../dockerfile/suggest.ts";
 import { quietly, type GlobalArgs } from "./global-args.ts";
 import type { PlanOptions } from "./options.ts";
 import type { StageBase } from "./plan.ts";
@@ -83,15 +83,20 @@ function expandIn(
     const { text: expanded, unset } = expand(text, globals.lookup, { escape });
     for (const name of unset) {
       if (globals.declared.has(name)) continue;
-      const message = `FROM argument '${name}' is not declared${didYouMean(nearest(name, globals))}`;
+      const message = `FROM argument '${name}' is not declared${didYouMean(nearest(name, globals, report))}`;
       report.check("UndefinedArgInFrom", message, from.at, from.statement);
     }
     return expanded;
   });
 }
 
-function nearest(name: string, globals: GlobalArgs): string | undefined {
-  return suggest(name, [...globals.declared, ...globals.predefined]);
+function nearest(name: string, globals: GlobalArgs, report: Reporter): string | undefined {
+  return report.suggest(name, namesOf(globals));
+}
+
+function* namesOf({ declared, predefined }: GlobalArgs): Generator<string, void, void> {
+  yield* declared;
+  yield* predefined;
 }
 
 function checkDefaults(
@@ -121,7 +126,7 @@ function stagePlatform(
     report.fault("DOCKERFILE_INVALID", `empty platform value from expression ${written}`, at);
     return target;
   }
-  const platform = report.attempt(at, () => readPlatform(written, expanded, escape, globals));
+  const platform = report.attempt(at, () => readPlatform(written, expanded, escape, globals, report));
   if (platform === undefined) return target;
   checkPlatform(from, written, expanded, platform, escape, globals, report);
   return normalizePlatform(platform);
@@ -132,13 +137,14 @@ function readPlatform(
   expanded: string,
   escape: Dockerfile["escape"],
   globals: GlobalArgs,
+  report: Reporter,
 ): Platform {
   try {
     return parsePlatformWord(expanded);
   } catch (error) {
     if (!(error instanceof WordError)) throw error;
     const { unset } = expand(written, globals.lookup, { escape });
-    const [meant] = [...unset].flatMap((name) => nearest(name, globals) ?? []);
+    const [meant] = [...unset].flatMap((name) => nearest(name, globals, report) ?? []);
     throw new WordError(`failed to parse platform ${written}: ${error.message}${didYouMean(meant)}`);
   }
 }

@@ -16,6 +16,8 @@ export interface GlobalArgs {
   /** Names that the text declares. */
   readonly declared: ReadonlySet<string>;
   readonly predefined: ReadonlySet<string>;
+  /** The caller's build arguments. */
+  readonly given: ReadonlyMap<string, string>;
 }
 
 /** Not this machine's: the same input gives the same image everywhere. */
@@ -61,7 +63,7 @@ export function readGlobalArgs(
       }
     }
   }
-  return { values, lookup, defaultLookup, declared, predefined: new Set(predefined.keys()) };
+  return { values, lookup, defaultLookup, declared, predefined: new Set(predefined.keys()), given };
 }
 
 function describePlatform(

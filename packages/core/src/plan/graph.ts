@@ -40,6 +40,7 @@ export function linkStages(
 ): StageNode[] {
   const nodes: StageNode[] = [];
   const names = indexNames(dockerfile.stages);
+  const readTrigger = triggerReader();
   let count = 0;
   for (const stage of dockerfile.stages) {
     const from = froms[stage.index];
@@ -54,7 +55,7 @@ export function linkStages(
     const own = from.replaced ? [] : stage.instructions;
     const context = { names, dockerfile, froms, stage, from, namedContexts, report };
     const tasks = [
-      ...triggers.flatMap((text) => triggerTask(text, stage, report)),
+      ...triggers.flatMap((text) => triggerTask(text, stage, readTrigger, report)),
       ...own.map((instruction) => ({
         instruction,
         at: instruction.at,
@@ -108,10 +109,20 @@ function triggersOf(
   );
 }
 
-function triggerTask(trigger: string, stage: Stage, report: Reporter): Task[] {
+/** Reads a trigger once, however many stages run it. */
+function triggerReader(): typeof parseTrigger {
+  const known = new Map<string, StageInstruction>();
+  return (trigger) => {
+    const instruction = known.get(trigger) ?? parseTrigger(trigger);
+    known.set(trigger, instruction);
+    return instruction;
+  };
+}
+
+function triggerTask(trigger: string, stage: Stage, read: typeof parseTrigger, report: Reporter): Task[] {
   const { at, statement } = stage.from;
   try {
-    return [{ instruction: parseTrigger(trigger), at, endLine: statement.endLine, trigger }];
+    return [{ instruction: read(trigger), at, endLine: statement.endLine, trigger }];
   } catch (error) {
     if (!(error instanceof DockerfileError)) throw error;
     const hint = `The base says ONBUILD ${trigger.split("\n")[0] ?? ""}`;

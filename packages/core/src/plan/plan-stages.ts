@@ -8,7 +8,7 @@ import {
 } from "@undocked/registry";
 import type { Dockerfile, Stage } from "../dockerfile/ast.ts";
 import { throwFaults } from "../dockerfile/error.ts";
-import { didYouMean, suggest } from "../dockerfile/suggest.ts";
+import { didYouMean } from "../dockerfile/suggest.ts";
 import { Budget } from "./budget.ts";
 import { runInstructions } from "./run-instructions.ts";
 import { applyEntrypoint } from "./entrypoint.ts";
@@ -77,7 +77,9 @@ function plannedStages(
   const planners = new Map<number, StagePlanner>();
   const stages: StagePlan[] = [];
   for (const node of needed) {
-    const planner = new StagePlanner(context, node, startOf(node, planners, bases));
+    const start = startOf(node, planners, bases);
+    const planner = report.attempt(node.stage.from.at, () => new StagePlanner(context, node, start));
+    if (planner === undefined) break;
     checkBase(node, bases, report);
     runInstructions(planner);
     planners.set(node.stage.index, planner);
@@ -108,11 +110,8 @@ function findTarget(
   if (target === undefined || target === "") return stages.at(-1);
   const found = stages.findLast(({ name }) => name === target.toLowerCase());
   if (found !== undefined) return found;
-  const meant = suggest(
-    target,
-    stages.flatMap(({ name }) => name ?? []),
-    { case: "fold" },
-  );
+  const names = stages.flatMap(({ name }) => name ?? []);
+  const meant = report.suggest(target, names, "fold");
   const message = `target stage ${JSON.stringify(target)} could not be found${didYouMean(meant)}`;
   report.fault("DOCKERFILE_INVALID", message);
   return undefined;

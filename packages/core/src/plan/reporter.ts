@@ -9,6 +9,7 @@ import {
   type DockerfileErrorCode,
   type Fault,
 } from "../dockerfile/error.ts";
+import { suggest, type Effort } from "../dockerfile/suggest.ts";
 import type { CheckName } from "./check-names.ts";
 
 /** Rules that warn only where `# check=experimental=` names them. */
@@ -19,11 +20,18 @@ export class Reporter {
   readonly faults: Fault[] = [];
   readonly warnings: Diagnostic[] = [];
   readonly #options: CheckOptions;
+  readonly #skipped: NameSet;
+  readonly #experimental: NameSet;
+  /** What the comments above a statement switch off. */
+  readonly #skippedHere = new WeakMap<Statement, NameSet>();
+  readonly #effort: Effort = { left: 2_000_000 };
   /** Rules that have warned, in order. */
   readonly #violated = new Map<CheckName, Location | undefined>();
 
   constructor(dockerfile: Dockerfile, buildArgs: Readonly<Record<string, string>>) {
     this.#options = this.#checkOptions(dockerfile, buildArgs["BUILDKIT_DOCKERFILE_CHECK"]);
+    this.#skipped = nameSet(this.#options.skip);
+    this.#experimental = nameSet(this.#options.experimental);
     for (const { message, location } of dockerfile.warnings) {
       this.check("NoEmptyContinuation", message, location);
     }
@@ -37,12 +45,26 @@ export class Reporter {
 
   /** Warns by one of the build checks, unless it is off for the file or for the instruction. */
   check(name: CheckName, message: string, location: Location | undefined, statement?: Statement): void {
-    const { skip, experimental } = this.#options;
-    if (includes(skip, name)) return;
-    if (EXPERIMENTAL.has(name) && !includes(experimental, name)) return;
-    if (statement !== undefined && isSkipped(statement, name)) return;
+    if (this.#skipped.has(name)) return;
+    if (EXPERIMENTAL.has(name) && !this.#experimental.has(name)) return;
+    if (statement !== undefined && this.#skippedAt(statement).has(name)) return;
     if (!this.#violated.has(name)) this.#violated.set(name, location);
     this.warn(name, message, location);
+  }
+
+  #skippedAt(statement: Statement): NameSet {
+    const known = this.#skippedHere.get(statement) ?? skippedBy(statement);
+    this.#skippedHere.set(statement, known);
+    return known;
+  }
+
+  /** As `suggest`, but all of a plan's suggestions together have an end. */
+  suggest(
+    value: string,
+    options: Iterable<string>,
+    comparison: "exact" | "fold" = "exact",
+  ): string | undefined {
+    return suggest(value, options, { case: comparison, effort: this.#effort });
   }
 
   warn(code: string, message: string, location?: Location, hint?: string): void {
@@ -81,20 +103,25 @@ export class Reporter {
   }
 }
 
-function includes(names: readonly string[] | "all", name: CheckName): boolean {
-  return names === "all" || names.some((other) => other.toLowerCase() === name.toLowerCase());
+type NameSet = Pick<ReadonlySet<CheckName>, "has">;
+
+function nameSet(names: readonly string[] | "all"): NameSet {
+  if (names === "all") return { has: () => true };
+  const lower = new Set(names.map((name) => name.toLowerCase()));
+  return { has: (name) => lower.has(name.toLowerCase()) };
 }
 
-/** Whether a comment above the instruction is a `check=skip=` that names the rule. */
-function isSkipped(statement: Statement, name: CheckName): boolean {
-  return statement.comments.some((comment) => {
+/** The rules that a `check=skip=` in one of the comments above the instruction names. */
+function skippedBy({ comments }: Statement): NameSet {
+  const sets = comments.flatMap((comment) => {
     const [, options] = /^check\s*=\s*(.+)$/i.exec(comment) ?? [];
-    if (options === undefined) return false;
+    if (options === undefined) return [];
     try {
-      return includes(parseCheckOptions(options).skip, name);
+      return [nameSet(parseCheckOptions(options).skip)];
     } catch (error) {
-      if (error instanceof WordError) return false;
+      if (error instanceof WordError) return [];
       throw error;
     }
   });
+  return { has: (name) => sets.some((set) => set.has(name)) };
 }

@@ -18,15 +18,13 @@ import { resolvePath } from "../dockerfile/clean-path.ts";
 import { WordError } from "../dockerfile/error.ts";
 import { parseExpose } from "../dockerfile/expose.ts";
 import { parseSignal } from "../dockerfile/signal.ts";
+import { ENTRY_COST } from "./budget.ts";
 import { planCopy } from "./copy.ts";
 import { commandText, healthcheckText, pairsText } from "./history.ts";
 import { quoteRun, replacementFor } from "./run-refusal.ts";
 import { looksSecret } from "./secrets.ts";
 import type { StagePlanner } from "./stage-planner.ts";
 import { TaskPlanner } from "./task-planner.ts";
-
-/** What one port counts as in characters: it is a key, a line of history and a member of sets. */
-const PORT_COST = 64;
 
 /** Goes through a stage's instructions; the first fault of one ends that one. */
 export function runInstructions(stage: StagePlanner): void {
@@ -72,7 +70,7 @@ function dispatch(instruction: StageInstruction, task: TaskPlanner): void {
       task.addMetadata(`MAINTAINER ${instruction.maintainer}`);
       return;
     case "onbuild":
-      config.onbuild = [...config.onbuild, instruction.expression];
+      config.onbuild.push(instruction.expression);
       return;
     case "run":
       refuseRun(instruction, task);
@@ -99,7 +97,7 @@ function dispatch(instruction: StageInstruction, task: TaskPlanner): void {
 
 function planArg({ args }: ArgInstruction, task: TaskPlanner): void {
   const { scope, context } = task.stage;
-  const given = new Map(Object.entries(context.options.buildArgs ?? {}));
+  const { given } = context.globals;
   const shown: { key: string; value?: string }[] = [];
   for (const { key, value: written } of args) {
     checkSecret("ARG", key, task);
@@ -171,7 +169,7 @@ function planExpose({ ports, statement }: ExposeInstruction, task: TaskPlanner):
         const message = `Defined protocol '${each}' in EXPOSE instruction should be lowercase`;
         task.report.check("ExposeProtoCasing", message, at, statement);
       }
-      task.stage.context.budget.take(found.length * PORT_COST);
+      task.stage.context.budget.take(found.length * ENTRY_COST);
       for (const port of found) exposed.push(port);
     }
   }
@@ -207,6 +205,7 @@ function planWorkdir({ path, statement, at }: WorkdirInstruction, task: TaskPlan
   stage.workdirProvisional = task.provisional || (!absolute && stage.workdirProvisional);
   if (stage.workdirProvisional) task.markProvisional();
   const workdir = resolvePath(stage.config.workdir, expanded);
+  stage.context.budget.take(workdir.length);
   stage.config.workdir = workdir;
   if (workdir === "/") {
     task.addMetadata("WORKDIR /");
@@ -242,8 +241,9 @@ function planEntrypoint({ command }: EntrypointInstruction, task: TaskPlanner): 
 
 function commandWords(command: CommandLine, task: TaskPlanner): readonly string[] {
   if (command.form === "exec") return command.words;
-  const { config, provisional } = task.stage;
+  const { config, provisional, context } = task.stage;
   if (provisional && config.shell === undefined) task.markProvisional();
+  for (const word of config.commandShell) context.budget.take(word.length);
   return [...config.commandShell, command.text];
 }
 

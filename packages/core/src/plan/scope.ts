@@ -1,7 +1,7 @@
 import type { Escape } from "../dockerfile/ast.ts";
 import { WordError } from "../dockerfile/error.ts";
 import { expand, type Expansion, type ExpandOptions } from "../dockerfile/expand.ts";
-import type { Budget } from "./budget.ts";
+import { ENTRY_COST, type Budget } from "./budget.ts";
 
 /** A word after expansion. */
 export interface Word {
@@ -95,6 +95,7 @@ export class Scope {
 
   #own(): void {
     if (!this.#shared) return;
+    this.#budget.take((this.#values.size + this.#declared.size) * ENTRY_COST);
     this.#values = new Map(this.#values);
     this.#provisional = new Set(this.#provisional);
     this.#declared = new Set(this.#declared);

@@ -1,7 +1,7 @@
 import type { ContainerConfig, Platform } from "@undocked/registry";
 import type { Dockerfile } from "../dockerfile/ast.ts";
-import type { Budget } from "./budget.ts";
-import { ConfigDraft } from "./config-draft.ts";
+import { ENTRY_COST, type Budget } from "./budget.ts";
+import { ConfigDraft, configStart } from "./config-draft.ts";
 import type { GlobalArgs } from "./global-args.ts";
 import type { StageNode, Task } from "./graph.ts";
 import type { PlanOptions } from "./options.ts";
@@ -41,6 +41,7 @@ export class StagePlanner {
   /** The last instructions of which only one counts. */
   readonly once: Map<"CMD" | "ENTRYPOINT" | "HEALTHCHECK", Task> = new Map();
 
+  /** @throws {DockerfileError} `DOCKERFILE_INVALID` when the stages inherit too much */
   constructor(context: PlanContext, node: StageNode, start: StageStart) {
     this.context = context;
     this.node = node;
@@ -49,9 +50,10 @@ export class StagePlanner {
     this.provisional = start.kind === "unknown" || parent?.provisional === true;
     this.workdirSet = parent?.workdirSet ?? false;
     this.workdirProvisional = parent?.workdirProvisional ?? this.provisional;
-    const base = parent?.config.finish() ?? (start.kind === "config" ? start.config : {});
+    const base =
+      parent?.config ?? (start.kind === "config" ? configStart(start.config, start.author) : configStart({}));
+    context.budget.take(base.size * ENTRY_COST);
     this.config = new ConfigDraft(base, os);
-    this.config.author = parent?.config.author ?? (start.kind === "config" ? start.author : undefined);
     this.scope = new Scope({
       escape: context.dockerfile.escape,
       budget: context.budget,

@@ -1,6 +1,6 @@
 import type { StageInstruction } from "../dockerfile/ast.ts";
 import type { ExpandOptions } from "../dockerfile/expand.ts";
-import { didYouMean, suggest } from "../dockerfile/suggest.ts";
+import { didYouMean } from "../dockerfile/suggest.ts";
 import type { Task } from "./graph.ts";
 import type { Step } from "./plan.ts";
 import type { Reporter } from "./reporter.ts";
@@ -70,7 +70,7 @@ export class TaskPlanner {
   warnOfUnset(): void {
     for (const name of this.#unset) {
       if (this.stage.scope.isDeclared(name)) continue;
-      const meant = suggest(name, this.stage.scope.names());
+      const meant = this.report.suggest(name, this.stage.scope.names());
       const hint = didYouMean(meant === undefined ? undefined : `$${meant}`);
       const message = `Usage of undefined variable '$${name}'${hint}`;
       this.report.check("UndefinedVar", message, this.task.at, this.instruction.statement);

@@ -1,5 +1,5 @@
 import type { Dockerfile } from "../dockerfile/ast.ts";
-import { didYouMean, suggest } from "../dockerfile/suggest.ts";
+import { didYouMean } from "../dockerfile/suggest.ts";
 import type { GlobalArgs } from "./global-args.ts";
 import type { StageNode } from "./graph.ts";
 import type { PlanOptions } from "./options.ts";
@@ -27,7 +27,7 @@ export function warnOfUnusedArgs(
   }
   for (const name of Object.keys(buildArgs)) {
     if (declared.has(name) || KNOWN.test(name)) continue;
-    const meant = didYouMean(suggest(name, declared));
+    const meant = didYouMean(report.suggest(name, declared));
     report.warn("BUILD_ARG_UNUSED", `No ARG takes the build argument ${name}${meant}`);
   }
 }
