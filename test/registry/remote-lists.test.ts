@@ -142,6 +142,8 @@ describe("delete", () => {
     expect(server.lines()).toEqual([
       "DELETE /v2/a/manifests/1",
       "DELETE /v2/a/manifests/2",
+      // What it refers to may have to be told.
+      `GET /v2/a/manifests/${signature.digest}`,
       `DELETE /v2/a/manifests/${signature.digest}`,
       `DELETE /v2/a/blobs/${signature.digest}`,
     ]);

@@ -10,11 +10,11 @@ export const scenarioNames = JSON.parse(
 
 export type Scenario = (site: Site) => Promise<void>;
 
+/** Adds a scenario, named as the checklist names it. */
+export type Define = (name: string, run: Scenario) => void;
+
 /** One test for each scenario of a group at each of the four setups; none may be missing, and none may be unknown. */
-export function checklist(
-  group: string,
-  define: (scenario: (name: string, run: Scenario) => void) => void,
-): void {
+export function checklist(group: string, define: (scenario: Define) => void): void {
   const scenarios: (readonly [name: string, run: Scenario])[] = [];
   define((name, run) => void scenarios.push([name, run]));
   test(`${group}: each scenario of the checklist has its test`, () => {

@@ -6,6 +6,7 @@ import { checkLogin } from "./check-login.ts";
 import { ecrCredentials } from "./ecr-credentials.ts";
 import type { HostOptions } from "./endpoint.ts";
 import type { RegistryEvent } from "./events.ts";
+import { gates } from "./gates.ts";
 import { refuseUnknown, type Known } from "./known-options.ts";
 import type { Transport } from "./http.ts";
 import type { Shared } from "./line.ts";
@@ -33,6 +34,8 @@ export interface RegistryClientOptions {
   readonly retry?: RetryOptions;
   /** Downloads from one host at once, and as many uploads. Default 6. */
   readonly concurrency?: number;
+  /** To one host, at even intervals; fewer than one are so many seconds between two. Default: as many as there are. */
+  readonly requestsPerSecond?: number;
   readonly upload?: UploadOptions;
   /**
    * Layers that must not be distributed lie at URLs of their own. `"fetch"`: what the registry does not have of them is
@@ -104,6 +107,7 @@ const knownOptions: Known<RegistryClientOptions> = {
   limits: true,
   retry: true,
   concurrency: true,
+  requestsPerSecond: true,
   mirrors: true,
   hostDirectories: true,
   registriesFiles: true,
@@ -138,14 +142,13 @@ function checkOptions(options: RegistryClientOptions): void {
 }
 
 function sharedOf(options: RegistryClientOptions, transport: Transport): Shared {
-  const { hosts = {}, ca, concurrency = 6, retry = {}, now = Date.now } = options;
+  const { hosts = {}, ca, concurrency = 6, requestsPerSecond, retry = {}, now = Date.now } = options;
   const limits = { ...defaultLimits, ...options.limits };
   return {
     transport,
     hostOptions: (host) => ({ ...(ca === undefined ? {} : { ca }), ...hosts[host] }),
     credentials: credentialSource(options, transport, limits),
-    gates: new Map(),
-    concurrency,
+    gateOf: gates({ concurrency, requestsPerSecond }),
     limits,
     retry,
     now,

@@ -1,10 +1,13 @@
 import type { CredentialSource } from "../auth/credential.ts";
 import type { Line } from "./call.ts";
+import type { Turns } from "./turns.ts";
 
 /** A {@link Line} to a registry whose API's origin is known. */
 export interface RegistryLine extends Line {
   readonly origin: string;
   readonly credentials: CredentialSource;
+  /** For what two must not do at once. */
+  readonly turn: Turns;
 }
 
 export interface RepositoryName {

@@ -8,8 +8,14 @@ export interface Gate {
   pause(ms: number): void;
 }
 
-/** @param places - requests at once */
-export function gate(places: number): Gate {
+/** Waits for one's turn among all who ask a host. */
+export type Pace = (signal: AbortSignal | undefined) => Promise<void>;
+
+/**
+ * @param places - requests at once
+ * @param pace - of the host, for all its gates
+ */
+export function gate(places: number, pace: Pace): Gate {
   let free = places;
   let openAt = 0;
   const waiting: (() => void)[] = [];
@@ -49,6 +55,7 @@ export function gate(places: number): Gate {
         for (let wait = openAt - Date.now(); wait > 0; wait = openAt - Date.now()) {
           await pauseFor(wait, signal);
         }
+        await pace(signal);
       } catch (error) {
         leaveOnce();
         throw error;

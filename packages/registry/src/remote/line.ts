@@ -4,11 +4,12 @@ import { authorizer, type Authorizer } from "./authorizer.ts";
 import type { RegistryLine } from "./context.ts";
 import { findOrigin, tlsOptions, type HostOptions } from "./endpoint.ts";
 import type { RegistryEvent } from "./events.ts";
-import { gate, type Gate } from "./gate.ts";
+import type { Gate } from "./gate.ts";
 import type { TlsOptions, Transport } from "./http.ts";
 import { resolvesToPrivate } from "./public-lookup.ts";
 import type { RetryOptions } from "./retry-policy.ts";
 import { fetchToken } from "./token-server.ts";
+import { turns } from "./turns.ts";
 import type { TimeLimits } from "./watchdog.ts";
 
 /** What the lines of one client share. */
@@ -16,9 +17,7 @@ export interface Shared {
   readonly transport: Transport;
   hostOptions(host: string): HostOptions;
   readonly credentials: CredentialSource;
-  readonly gates: Map<string, Gate>;
-  /** Requests to one host at once. */
-  readonly concurrency: number;
+  gateOf(url: string, method: string): Gate;
   readonly limits: TimeLimits;
   readonly retry: RetryOptions;
   readonly now: () => number;
@@ -75,6 +74,7 @@ export async function openLine(target: LineTarget, shared: Shared): Promise<Regi
   return {
     origin,
     credentials: shared.credentials,
+    turn: turns(),
     transport,
     limits,
     retry,
@@ -92,9 +92,9 @@ export async function openLine(target: LineTarget, shared: Shared): Promise<Regi
       strangers.set(other, known);
       return known;
     },
-    gateOf: (url, method) => gateOf(shared, url, method),
+    gateOf: (url, method) => shared.gateOf(url, method),
     pause(url, ms) {
-      for (const method of ["GET", "PUT"]) gateOf(shared, url, method).pause(ms);
+      for (const method of ["GET", "PUT"]) shared.gateOf(url, method).pause(ms);
     },
     warn,
   };
@@ -106,15 +106,4 @@ const WARNING_LIMIT = 100;
 function isConfidential(url: string): boolean {
   const { protocol, host } = new URL(url);
   return protocol === "https:" || isLoopback(host);
-}
-
-/** Reading and writing wait apart: an upload that reads from the same host would wait for itself. */
-function gateOf(shared: Shared, url: string, method: string): Gate {
-  const writes = method === "PUT" || method === "POST" || method === "PATCH";
-  const key = `${new URL(url).host} ${writes ? "write" : "read"}`;
-  const known = shared.gates.get(key);
-  if (known !== undefined) return known;
-  const made = gate(shared.concurrency);
-  shared.gates.set(key, made);
-  return made;
 }

@@ -129,10 +129,11 @@ export async function resolveManifest(
   return (await fetchManifest(context, reference, options)).descriptor;
 }
 
-/** What was sent, and whether the registry keeps track of what refers to what. `undefined`: it was there. */
+/** A manifest that the registry has now. */
 export interface PushedManifest {
   readonly bytes: Uint8Array;
-  readonly noticesSubjects: boolean;
+  /** Whether the registry keeps track of what refers to what. It does not tell of what was there already. */
+  readonly noticesSubjects: boolean | "not told";
 }
 
 export async function pushManifest(
@@ -141,8 +142,8 @@ export async function pushManifest(
   content: AsyncIterable<Uint8Array>,
   options: CallOptions,
   known: "absent" | "unknown",
-): Promise<PushedManifest | undefined> {
-  if (known === "unknown" && (await manifestExists(context, expected.digest, options))) return undefined;
+): Promise<PushedManifest> {
+  const isThere = known === "unknown" && (await manifestExists(context, expected.digest, options));
   if (expected.size > manifestSizeLimit) {
     throw new RegistryError(
       "MANIFEST_INVALID",
@@ -150,6 +151,7 @@ export async function pushManifest(
     );
   }
   const bytes = await readAll(verified(expected, content));
+  if (isThere) return { bytes, noticesSubjects: "not told" };
   const answer = await putManifest(context, expected, bytes, expected.digest, options);
   return { bytes, noticesSubjects: answer.headers.get("oci-subject") !== null };
 }
@@ -161,7 +163,7 @@ export async function putManifest(
   bytes: Uint8Array,
   reference: string,
   options: CallOptions,
-  /** Sent only for content that nobody changed in between; else the answer is 412. */
+  /** The tag that the content to be replaced had, or that there was none; where that is no longer so, the answer is 412. */
   unchanged?: string,
 ): Promise<Answer> {
   const answer = await exchange(context.line, {
@@ -169,7 +171,11 @@ export async function putManifest(
     url: `${context.base}/manifests/${reference}`,
     headers: {
       "Content-Type": target.mediaType,
-      ...(unchanged === undefined ? {} : { "If-Match": unchanged }),
+      ...(unchanged === undefined
+        ? {}
+        : unchanged === "absent"
+          ? { "If-None-Match": "*" }
+          : { "If-Match": unchanged }),
     },
     body: { open: () => bytes, size: bytes.byteLength, canReopen: () => true },
     permission: { repository: context.repository, scopes: context.push },

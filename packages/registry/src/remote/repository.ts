@@ -1,42 +1,41 @@
 import type { Descriptor } from "../oci/descriptor.ts";
 import { isDigest, type Digest } from "../oci/digest.ts";
-import { parseManifestDocument } from "../oci/manifest.ts";
-import { isIndexType, isManifestType } from "../oci/media-type.ts";
-import type {
-  BlobSink,
-  BlobSource,
-  CallOptions,
-  Mounter,
-  ReferrerSource,
-  ReferrersOptions,
-  Resolver,
-  Tagger,
+import { isDocument } from "../store/graph.ts";
+import {
+  replayable,
+  type CallOptions,
+  type LocalStore,
+  type Mounter,
+  type ReferrerSource,
+  type ReferrersOptions,
+  type Resolver,
+  type Tagger,
 } from "../store/store.ts";
-import { verified } from "../store/verify.ts";
+import { contentOf, verified } from "../store/verify.ts";
 import { blobExists } from "./blob.ts";
 import type { RepositoryContext, RepositoryName } from "./context.ts";
 import { deadline } from "./deadline.ts";
 import {
   fetchManifest,
   manifestExists,
-  pushManifest,
   resolveManifest,
   tagManifest,
   tagManifestAll,
   type FetchedManifest,
 } from "./manifest.ts";
-import { deleteContent } from "./delete.ts";
 import { describeBlob } from "./describe-blob.ts";
 import { foreignContent, hasOwnUrls } from "./foreign-layer.ts";
+import { ingest } from "./ingest.ts";
 import { listTags } from "./listing.ts";
 import type { MirrorCapability } from "./hosts-toml.ts";
 import { firstAnswer, firstContent } from "./mirrored.ts";
 import { mountBlob } from "./mount.ts";
-import { addTaggedReferrer, listReferrers } from "./referrers.ts";
+import { listReferrers } from "./referrers.ts";
+import { deleteWithSubject, pushWithSubject } from "./subject.ts";
 import { pushBlob, type UploadOptions } from "./upload.ts";
 
 /** One repository of a registry. Manifests and blobs go the same way; the media type tells them apart. */
-export interface RemoteRepository extends BlobSource, BlobSink, Resolver, Tagger, Mounter, ReferrerSource {
+export interface RemoteRepository extends LocalStore, Resolver, Tagger, Mounter, ReferrerSource {
   readonly reference: RepositoryName;
   /**
    * A manifest or an index by tag or digest: as it came, hashed here, and parsed.
@@ -89,7 +88,7 @@ export function remoteRepository(
     async *fetch(target, options = {}) {
       using limit = deadline(options, totalMs);
       const places = await readers("pull");
-      if (isManifest(target)) {
+      if (isDocument(target)) {
         const { bytes } = await firstAnswer(places, limit, (place) =>
           fetchManifest(place, target.digest, limit, target),
         );
@@ -103,7 +102,7 @@ export function remoteRepository(
     async exists(target, options = {}) {
       using limit = deadline(options, totalMs);
       const context = await open();
-      const exists = isManifest(target)
+      const exists = isDocument(target)
         ? await manifestExists(context, target.digest, limit)
         : await blobExists(context, target, limit);
       if (!exists) absent.add(target.digest);
@@ -113,8 +112,17 @@ export function remoteRepository(
       using limit = deadline(options, totalMs);
       const context = await open();
       const known = absent.take(expected.digest) ? "absent" : "unknown";
-      if (isManifest(expected)) await pushWithSubject(context, expected, content, limit, known);
+      if (isDocument(expected)) await pushWithSubject(context, expected, content, limit, known);
       else await pushBlob(context, expected, content, upload, limit, known);
+    },
+    async ingest(mediaType, content, options = {}) {
+      using limit = deadline(options, totalMs);
+      const context = await open();
+      return await ingest(context, mediaType, content, upload, limit, async (found, bytes) => {
+        const again = replayable(() => contentOf(bytes));
+        if (isDocument(found)) await pushWithSubject(context, found, again, limit, "unknown");
+        else await pushBlob(context, found, again, upload, limit, "unknown");
+      });
     },
     async resolve(reference, options = {}) {
       using limit = deadline(options, totalMs);
@@ -152,7 +160,7 @@ export function remoteRepository(
     },
     async delete(target, options = {}) {
       using limit = deadline(options, totalMs);
-      return await deleteContent(await open(), target, limit);
+      return await deleteWithSubject(await open(), target, limit);
     },
   };
 }
@@ -174,35 +182,4 @@ function recentlyAbsent(): { add(digest: Digest): void; take(digest: Digest): bo
       return known !== undefined && Date.now() < known;
     },
   };
-}
-
-/** Where a registry does not keep track of subjects by itself, the tag that stands in for that is kept. */
-async function pushWithSubject(
-  context: RepositoryContext,
-  expected: Descriptor,
-  content: AsyncIterable<Uint8Array>,
-  options: CallOptions,
-  known: "absent" | "unknown",
-): Promise<void> {
-  const pushed = await pushManifest(context, expected, content, options, known);
-  if (pushed === undefined || pushed.noticesSubjects) return;
-  const document = parseManifestDocument(pushed.bytes, expected.mediaType);
-  const manifest = document.kind === "manifest" ? document.manifest : document.index;
-  if (manifest.subject === undefined) return;
-  const configType = document.kind === "manifest" ? document.manifest.config.mediaType : undefined;
-  await addTaggedReferrer(
-    context,
-    expected,
-    {
-      ...(manifest.annotations === undefined ? {} : { annotations: manifest.annotations }),
-      ...(manifest.artifactType === undefined ? {} : { artifactType: manifest.artifactType }),
-      ...(configType === undefined ? {} : { configType }),
-    },
-    manifest.subject.digest,
-    options,
-  );
-}
-
-function isManifest(target: Descriptor): boolean {
-  return isManifestType(target.mediaType) || isIndexType(target.mediaType);
 }

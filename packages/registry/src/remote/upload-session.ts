@@ -1,5 +1,4 @@
-import type { Descriptor } from "../oci/descriptor.ts";
-import { digestAlgorithm } from "../oci/digest.ts";
+import type { DigestAlgorithm } from "../oci/digest.ts";
 import type { CallOptions } from "../store/store.ts";
 import type { RepositoryContext } from "./context.ts";
 import type { Call } from "./call.ts";
@@ -22,10 +21,9 @@ const CANCEL_MS = 5_000;
 
 export async function openSession(
   context: RepositoryContext,
-  expected: Descriptor,
+  algorithm: DigestAlgorithm,
   options: CallOptions,
 ): Promise<UploadSession> {
-  const algorithm = digestAlgorithm(expected.digest);
   const answer = await exchange(context.line, {
     method: "POST",
     url: `${context.base}/blobs/uploads/${algorithm === "sha256" ? "" : `?digest-algorithm=${algorithm}`}`,

@@ -1,7 +1,9 @@
 import type { Descriptor } from "../oci/descriptor.ts";
+import { digestAlgorithm, tally } from "../oci/digest.ts";
 import { isReplayable, type CallOptions } from "../store/store.ts";
 import { verified } from "../store/verify.ts";
 import { blobExists } from "./blob.ts";
+import type { CallBody } from "./call.ts";
 import { exchange } from "./exchange.ts";
 import { drain } from "./http.ts";
 import { pauseFor } from "./gate.ts";
@@ -44,7 +46,7 @@ export async function pushBlob(
   const body = onceOrAgain(content);
   let { chunkSize } = upload;
   for (let attempt = 0; ; attempt += 1) {
-    const session = await openSession(context, expected, options);
+    const session = await openSession(context, digestAlgorithm(expected.digest), options);
     try {
       await send(context, session, expected, body, chunkSize, options);
       return;
@@ -81,6 +83,30 @@ function mayHelp(error: RegistryError, attempt: number): boolean {
   return adviceForStatus(error.status) === "again";
 }
 
+/**
+ * Sends content of which nobody knows digest and size before its end, in pieces. A piece is sent again after a cut, from
+ * memory; the whole is not, because it was read once.
+ */
+export async function pushUnknown(
+  context: RepositoryContext,
+  mediaType: string,
+  content: AsyncIterable<Uint8Array>,
+  chunkSize: number,
+  options: CallOptions,
+): Promise<Descriptor> {
+  const opened = await openSession(context, "sha256", options);
+  try {
+    const seen = tally();
+    const session = await sendChunks(context, opened, seen.through(content), chunkSize, options);
+    const found = { mediaType, digest: seen.digest(), size: seen.size() };
+    await closeSession(context, session, found, options);
+    return found;
+  } catch (error) {
+    await cancelSession(context, opened);
+    throw error;
+  }
+}
+
 interface OnceOrAgain {
   open(): AsyncIterable<Uint8Array>;
   canReopen(): boolean;
@@ -111,14 +137,28 @@ async function send(
     size: expected.size,
     canReopen: () => body.canReopen(),
   };
-  const closed =
-    chunkSize === undefined ? session : await sendChunks(context, session, whole.open(), chunkSize, options);
+  if (chunkSize === undefined) {
+    await closeSession(context, session, expected, options, whole);
+    return;
+  }
+  const sent = await sendChunks(context, session, whole.open(), chunkSize, options);
+  await closeSession(context, sent, expected, options);
+}
+
+/** @param body - what the session does not have yet: everything, or nothing */
+async function closeSession(
+  context: RepositoryContext,
+  session: UploadSession,
+  expected: Descriptor,
+  options: CallOptions,
+  body?: CallBody,
+): Promise<void> {
   const answer = await exchange(context.line, {
-    ...sessionCall(context, closed),
+    ...sessionCall(context, session),
     method: "PUT",
-    url: withQuery(closed.url, "digest", expected.digest),
+    url: withQuery(session.url, "digest", expected.digest),
     headers: { "Content-Type": "application/octet-stream" },
-    ...(chunkSize === undefined ? { body: whole } : {}),
+    ...(body === undefined ? {} : { body }),
     expect: [200, 201, 202, 204],
     headersMs: CLOSING_MS,
     signal: options.signal,
