@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execFileSync } from "node:child_process";
 
-const ourProgram = fileURLToPath(new URL("../packages/cli/dist/bin.js", import.meta.url));
+const ourProgram = fileURLToPath(new URL("../packages/cli/dist/undocked.js", import.meta.url));
 
 /**
  * `script` is one build and push; it is run twice, `state` being the directory in which the tool keeps what it likes to

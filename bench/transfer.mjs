@@ -38,7 +38,7 @@ if (options.help) {
 const mebibytes = Number(options.mebibytes);
 const scratch = process.env.UNDOCKED_BENCH_DIR ?? join(tmpdir(), "undocked-bench");
 mkdirSync(scratch, { recursive: true });
-const undocked = `'${process.execPath}' '${fileURLToPath(new URL("../packages/cli/dist/bin.js", import.meta.url))}'`;
+const undocked = `'${process.execPath}' '${fileURLToPath(new URL("../packages/cli/dist/undocked.js", import.meta.url))}'`;
 const tools = [
   {
     name: "undocked",

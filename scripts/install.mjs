@@ -16,7 +16,7 @@ export function requireNode(major, minor) {
 export function installAndBuild(root) {
   requireNode(20, 19);
   run(root, [...pnpm, "install", "--frozen-lockfile"]);
-  run(root, [...pnpm, "exec", "tsc", "-b"]);
+  run(root, [...pnpm, "run", "build"]);
 }
 
 function run(root, [command, ...args]) {

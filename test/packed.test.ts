@@ -93,6 +93,23 @@ describe("the packed packages, installed in an empty project", () => {
     const { stdout } = await run(join(place, "node_modules/.bin/undocked"), ["--version"], { cwd: place });
     expect(stdout.trim()).toContain(packages.at(-1)?.version);
   });
+
+  test("undocked, joined to a few files, builds what its modules build", async () => {
+    writeFileSync(join(place, "Dockerfile"), "FROM scratch\nCOPY package.json /app/\n");
+    const build = (program: string, ...args: readonly string[]) =>
+      run(program, [...args, "build", "--no-cache", "--quiet", "."], { cwd: place });
+    const joined = await build(join(place, "node_modules/.bin/undocked"));
+    const modules = await build(process.execPath, join(root, "packages/cli/dist/bin.js"));
+    expect(joined.stdout).toMatch(/^sha256:/);
+    expect(joined.stdout).toBe(modules.stdout);
+  });
+
+  test("undocked brings the licenses of all that it was joined with", () => {
+    const folder = join(place, "node_modules/@undocked/cli/dist");
+    const text = readFileSync(join(folder, "undocked.licenses.txt"), "utf8");
+    for (const library of ["zod", "node-fetch", "tar-stream", "pako", "elfinfo"])
+      expect(text).toMatch(new RegExp(`^${library} \\d.*\\(.+\\)\n\n.+`, "m"));
+  });
 });
 
 // The OCI client is for those who build nothing: it brings nothing of the others.

@@ -1,0 +1,50 @@
+// Joins the command, compiled, and all that it imports into a few files: Node starts them in a quarter of the time that two
+// hundred modules take. Beside them lie the licenses of what they hold.
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { rolldown } from "rolldown";
+
+const dist = fileURLToPath(new URL("../packages/cli/dist/", import.meta.url));
+const name = "undocked";
+
+for (const file of readdirSync(dist)) if (file.startsWith(name)) rmSync(join(dist, file));
+const bundle = await rolldown({
+  input: { [name]: join(dist, "bin.js") },
+  platform: "node",
+  treeshake: true,
+});
+// In the same directory as what they are made of, so that paths relative to a module stay right.
+const { output } = await bundle.write({
+  dir: dist,
+  format: "esm",
+  entryFileNames: "[name].js",
+  chunkFileNames: `${name}-[name]-[hash].js`,
+});
+await bundle.close();
+writeFileSync(join(dist, `${name}.licenses.txt`), licensesOf(output));
+
+/** Of each package that is not ours, its name, version and license text. */
+function licensesOf(chunks) {
+  const directories = new Set(
+    chunks
+      .flatMap((chunk) => (chunk.type === "chunk" ? chunk.moduleIds : []))
+      .filter((id) => id.includes("/node_modules/"))
+      .map(packageDirectory),
+  );
+  return [...directories].map(licenseOf).sort().join("\n\n");
+}
+
+function packageDirectory(id) {
+  for (let at = dirname(id); ; at = dirname(at)) {
+    const file = join(at, "package.json");
+    if (existsSync(file) && JSON.parse(readFileSync(file, "utf8")).version !== undefined) return at;
+  }
+}
+
+function licenseOf(directory) {
+  const { name, version, license } = JSON.parse(readFileSync(join(directory, "package.json"), "utf8"));
+  const file = readdirSync(directory).find((entry) => /^(licen[cs]e|copying)/i.test(entry));
+  const text = file === undefined ? "" : readFileSync(join(directory, file), "utf8").trim();
+  return `${name} ${version} (${license})\n\n${text}`.trim();
+}
