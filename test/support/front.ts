@@ -73,6 +73,8 @@ export interface FrontOptions {
   readonly tls?: Certificate | undefined;
   /** The `Authorization` that the server gets instead of the client's. */
   readonly authorization?: (request: FrontRequest) => Promise<string | undefined>;
+  /** Told of every request at once, before any rule. */
+  readonly onRequest?: (request: FrontRequest) => void;
   readonly onReply?: (request: FrontRequest, reply: Reply) => void;
 }
 
@@ -84,6 +86,7 @@ export async function startFront(options: FrontOptions): Promise<Front> {
   const answer = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
     const request = await requestOf(incoming);
     requests.push(request);
+    options.onRequest?.(request);
     const pass: Pass = async (change) => await askServer(options, request, change);
     const outcome = (await firstOutcome(rules, request, pass)) ?? (await pass());
     if (outcome === "silence") return;

@@ -4,7 +4,7 @@ import { at, jsonReply, refusal, times, type Front } from "../../support/front.t
 import { refreshToken } from "../../support/token-service.ts";
 import { checklist } from "./checklist.ts";
 import { pushed, randomBlob } from "./content.ts";
-import { basicLogin } from "./credential-watch.ts";
+import { basicHeader, basicLogin } from "./credential-watch.ts";
 import { login, service } from "./setups.ts";
 import { scopesOf, type Site } from "./site.ts";
 
@@ -22,9 +22,6 @@ function tokenRequests(tokens: Front): readonly string[] {
   });
 }
 
-const basic = (user: string, password: string): string =>
-  `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
-
 checklist("auth", (scenario) => {
   scenario("basic", async (site) => {
     site.guard("basic");
@@ -36,7 +33,7 @@ checklist("auth", (scenario) => {
   });
 
   scenario("basic without password", async (site) => {
-    const header = basic("robot", "");
+    const header = basicHeader("robot", "");
     site.watch.issue(header, site.front.url);
     site.front.on(({ authorization }, _pass) =>
       authorization === header
@@ -76,7 +73,7 @@ checklist("auth", (scenario) => {
     site.guard("bearer");
     const other = await site.elsewhere();
     const otherLogin = { username: "another", password: "OTHER" };
-    const header = basic(otherLogin.username, otherLogin.password);
+    const header = basicHeader(otherLogin.username, otherLogin.password);
     site.watch.issue(header, other.url);
     other.on(({ authorization }) =>
       authorization === header ? undefined : refusal(401, "UNAUTHORIZED", { "www-authenticate": "Basic" }),
@@ -164,7 +161,7 @@ checklist("auth", (scenario) => {
   scenario("invalid credential basic", async (site) => {
     site.guard("basic");
     const wrong = { username: "user", password: "WRONG-CANARY".slice(0, 5) };
-    site.watch.issue(basic(wrong.username, wrong.password), site.front.url);
+    site.watch.issue(basicHeader(wrong.username, wrong.password), site.front.url);
     const repository = site.repository(site.path(), site.client(as(site, wrong)));
     await expect(repository.resolve("v1")).rejects.toMatchObject({ code: "UNAUTHORIZED", status: 401 });
     expect(site.front.requests).toHaveLength(2);
@@ -173,7 +170,7 @@ checklist("auth", (scenario) => {
   scenario("invalid credential bearer", async (site) => {
     site.guard("bearer");
     const wrong = { username: "user", password: "WRONG" };
-    site.watch.issue(basic(wrong.username, wrong.password), site.tokens.url);
+    site.watch.issue(basicHeader(wrong.username, wrong.password), site.tokens.url);
     const repository = site.repository(site.path(), site.client(as(site, wrong)));
     const error: unknown = await repository.resolve("v1").catch((it: unknown) => it);
     expect(error).toMatchObject({ code: "UNAUTHORIZED", status: 401 });
@@ -297,7 +294,7 @@ checklist("auth", (scenario) => {
   scenario("repo-scoped auth", async (site) => {
     site.guard("bearer");
     const [mine, theirs] = [site.path(), site.path()];
-    const other = basic("other", "OTHER");
+    const other = basicHeader("other", "OTHER");
     site.watch.issue(other, site.tokens.url);
     site.tokens.on((request, pass) =>
       request.authorization === other ? pass({ headers: { authorization: basicLogin } }) : undefined,

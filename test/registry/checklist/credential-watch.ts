@@ -1,22 +1,29 @@
-import type { Front, FrontRequest, Reply } from "../../support/front.ts";
+import type { FrontRequest, Reply } from "../../support/front.ts";
 import { login } from "./setups.ts";
 
-/** Knows which credential was issued for which origin, and finds those that were seen elsewhere. */
+/** Knows which credential was issued for which origin, and notes those that are seen elsewhere. */
 export interface CredentialWatch {
   /** @param authorization - the whole header */
   issue(authorization: string, origin: string): void;
   /** What a token service gives out is for the registry that named it. */
   issueTokensOf(reply: Reply, origin: string): void;
   isIssued(authorization: string | undefined, origin: string): boolean;
-  /** One line for each credential that was seen on an origin it was not issued for. */
-  leaks(fronts: Iterable<Front>, tokenServices: ReadonlySet<string>): readonly string[];
+  /** @param takes - whether a password may stand in a body there */
+  see(request: FrontRequest, origin: string, takes: "passwords" | "no passwords"): void;
+  /** One line for each credential that was seen where it does not belong. */
+  readonly leaks: readonly string[];
   clear(): void;
 }
 
-export const basicLogin = `Basic ${Buffer.from(`${login.username}:${login.password}`).toString("base64")}`;
+export const basicLogin: string = basicHeader(login.username, login.password);
+
+export function basicHeader(user: string, password: string): string {
+  return `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
+}
 
 export function credentialWatch(): CredentialWatch {
   const issued = new Map<string, Set<string>>();
+  const leaks: string[] = [];
   const issue = (authorization: string, origin: string): void => {
     const origins = issued.get(authorization) ?? new Set();
     issued.set(authorization, origins.add(origin));
@@ -31,28 +38,22 @@ export function credentialWatch(): CredentialWatch {
       for (const it of [token, accessToken]) if (typeof it === "string") issue(`Bearer ${it}`, origin);
     },
     isIssued,
-    leaks(fronts, tokenServices) {
-      return [...fronts].flatMap((front) =>
-        front.requests.flatMap((request) => [
-          ...(request.authorization === undefined || isIssued(request.authorization, front.url)
-            ? []
-            : [`${place(front, request)} has ${request.authorization}`]),
-          ...(hasPassword(request, tokenServices.has(front.url))
-            ? [`${place(front, request)} has the password`]
-            : []),
-        ]),
-      );
+    see({ method, path, target, authorization, body }, origin, takes) {
+      const place = `${method} ${origin}${path}`;
+      if (authorization !== undefined && !isIssued(authorization, origin))
+        leaks.push(`${place} has ${authorization}`);
+      // In a URL a password has no place at all; in a form it is for the token service.
+      const inBody = takes === "no passwords" && hasPassword(body.subarray(0, 4096).toString());
+      if (inBody || hasPassword(target)) leaks.push(`${place} has the password`);
     },
-    clear: () => issued.clear(),
+    leaks,
+    clear() {
+      issued.clear();
+      leaks.length = 0;
+    },
   };
 }
 
-function place(front: Front, { method, path }: FrontRequest): string {
-  return `${method} ${front.url}${path}`;
-}
-
-/** In a URL it has no place at all; in a form it is for the token service. */
-function hasPassword({ target, body }: FrontRequest, isTokenService: boolean): boolean {
-  const says = (text: string): boolean => /CANARY/.test(text);
-  return says(target) || (!isTokenService && says(body.subarray(0, 4096).toString()));
+function hasPassword(text: string): boolean {
+  return text.includes("CANARY");
 }

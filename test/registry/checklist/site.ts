@@ -30,14 +30,14 @@ export interface Site extends AsyncDisposable {
   guard(scheme: "basic" | "bearer"): void;
   /** Another origin, spoken to as this one is. Asked for a `/v2/` path, it has what the registry has. */
   elsewhere(): Promise<Front>;
-  /** After each test. @returns where a credential was seen that was not issued for that origin */
+  /** After each test. @returns where a credential was seen that does not belong there */
   reset(): Promise<readonly string[]>;
 }
 
 export async function openSite(setup: Setup): Promise<Site> {
   const { secure } = setup;
   const tls = (): { readonly tls?: ReturnType<typeof authority.issue> } =>
-    secure ? { tls: authority.issue("127.0.0.1") } : {};
+    secure ? { tls: authority.issue("127.0.0.1", "registry.test", "tokens.test") } : {};
   const watch = credentialWatch();
   const events: RegistryEvent[] = [];
   const strangers: Front[] = [];
@@ -54,9 +54,15 @@ export async function openSite(setup: Setup): Promise<Site> {
   const tokens = await startFront({
     upstream: () => backend?.tokens ?? "",
     ...tls(),
+    onRequest: (request) => watch.see(request, tokens.url, "passwords"),
     onReply: (_, reply) => watch.issueTokensOf(reply, front.url),
   });
-  const front = await startFront({ upstream: () => backend?.registry ?? "", authorization, ...tls() });
+  const front = await startFront({
+    upstream: () => backend?.registry ?? "",
+    authorization,
+    ...tls(),
+    onRequest: (request) => watch.see(request, front.url, "no passwords"),
+  });
   const realm = `${tokens.url}/token`;
   backend = await setup.open(realm);
   const options: RegistryClientOptions = {
@@ -107,6 +113,7 @@ export async function openSite(setup: Setup): Promise<Site> {
         authorization: async (request) =>
           secure ? `Bearer ${await ownToken(backend?.tokens ?? "", request)}` : undefined,
         ...tls(),
+        onRequest: (request) => watch.see(request, stranger.url, "no passwords"),
       });
       strangers.push(stranger);
       return stranger;
@@ -114,7 +121,7 @@ export async function openSite(setup: Setup): Promise<Site> {
     async reset() {
       for (const made of clients.splice(0)) await made[Symbol.asyncDispose]();
       shared = undefined;
-      const leaks = watch.leaks([front, tokens, ...strangers], new Set([tokens.url]));
+      const leaks = [...watch.leaks];
       for (const stranger of strangers.splice(0)) await stranger[Symbol.asyncDispose]();
       front.clear();
       tokens.clear();
