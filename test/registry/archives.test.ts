@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -22,7 +22,7 @@ import {
 import { readTar, writeTar } from "@undocked/registry/tar";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { indexOf, randomImage, randomIndex, validateImage } from "../support/random-image.ts";
-import { lacks, lacksRoot } from "../support/tools.ts";
+import { lacks } from "../support/tools.ts";
 
 const run = promisify(execFile);
 
@@ -147,21 +147,6 @@ describe("an oci-archive", () => {
     ]);
     // Two images of two layers and a configuration each, two manifests, the index.
     expect(names.filter((name) => name.startsWith("blobs/sha256/"))).toHaveLength(9);
-  });
-
-  test.skipIf(lacks("skopeo"))("is copied by skopeo, and read as skopeo writes it", async () => {
-    const store = memoryStore();
-    const root = await randomImage(store, 1);
-    await using sink = await ociArchive(path);
-    await copyImage(root, store, sink, { tags: ["v1"] });
-    await sink.commit();
-    await run("skopeo", ["copy", `oci-archive:${path}:v1`, `oci:${directory}/layout:v1`]);
-    const layout = ociLayout(join(directory, "layout"));
-    expect((await layout.resolve("v1")).digest).toBe(root.digest);
-    await validateImage(root, layout);
-    await run("skopeo", ["copy", `oci:${directory}/layout:v1`, `oci-archive:${directory}/theirs.tar:v1`]);
-    await using theirs = await openOciArchive(join(directory, "theirs.tar"));
-    await validateImage(await theirs.resolve("v1"), theirs);
   });
 });
 
@@ -309,62 +294,16 @@ describe("a docker-archive", () => {
     await writeFile(path, await readAll(writeTar([loop, ...bodies])));
     await expect(openDockerArchive(path)).rejects.toMatchObject({ code: "LAYOUT_INVALID" });
   });
-
-  test.skipIf(lacks("skopeo"))("is copied by skopeo, and read as skopeo writes it", async () => {
-    const store = memoryStore();
-    await save(store, await randomImage(store, 1, { layers: 3 }), ["registry.example/app:1"]);
-    await run("skopeo", ["copy", `docker-archive:${path}`, `oci:${directory}/layout:v1`]);
-    const layout = ociLayout(join(directory, "layout"));
-    await validateImage(await layout.resolve("v1"), layout);
-    await run("skopeo", [
-      "copy",
-      `oci:${directory}/layout:v1`,
-      `docker-archive:${directory}/theirs.tar:app:1`,
-    ]);
-    await using theirs = await openDockerArchive(join(directory, "theirs.tar"));
-    const [root] = await theirs.roots();
-    await validateImage(root!, theirs);
-  });
-
-  test.skipIf(lacks("podman") || lacksRoot)("is loaded by podman", async () => {
-    const store = memoryStore();
-    const root = await randomImage(store, 1, { layers: 3 });
-    await save(store, root, ["registry.example/app:1"]);
-    const config = JSON.parse(Buffer.from(await readAll(store.fetch(root))).toString("utf8")).config.digest;
-    const storage = join(directory, "storage");
-    await mkdir(storage);
-    const podman = (...words: string[]) =>
-      run("podman", [
-        `--root=${storage}/root`,
-        `--runroot=${storage}/run`,
-        "--storage-driver=vfs",
-        "--events-backend=none",
-        ...words,
-      ]);
-    expect((await podman("load", "-i", path)).stdout).toContain("registry.example/app:1");
-    const { stdout } = await podman("image", "inspect", "--format", "{{.Id}}", "registry.example/app:1");
-    expect(stdout.trim()).toBe(config.slice(7));
-  });
 });
 
-describe("an OCI layout", () => {
-  test.skipIf(lacks("skopeo"))("is copied by skopeo, and read as skopeo writes it", async () => {
-    const layout = ociLayout(join(directory, "ours"));
-    const root = await randomImage(layout, 1);
-    await layout.tag(root, "v1");
-    await run("skopeo", ["copy", `oci:${directory}/ours:v1`, `oci:${directory}/theirs:v2`]);
-    const theirs = ociLayout(join(directory, "theirs"));
-    await validateImage(await theirs.resolve("v2"), theirs);
-    const second = await randomImage(theirs, 2);
-    await theirs.tag(second, "v3");
-    const { stdout } = await run("skopeo", ["inspect", "--raw", `oci:${directory}/theirs:v2`]);
-    expect(`sha256:${createHash("sha256").update(stdout).digest("hex")}`).toBe(root.digest);
-  });
-
-  test.skipIf(lacks("umoci") || lacksRoot)("is unpacked by umoci", async () => {
-    const layout = ociLayout(join(directory, "ours"));
-    await layout.tag(await randomImage(layout, 1), "v1");
-    await run("umoci", ["unpack", "--image", `${directory}/ours:v1`, join(directory, "bundle")]);
-    expect(await readdir(join(directory, "bundle/rootfs"))).toEqual(["dir-0", "dir-1"]);
-  });
+test.skipIf(lacks("skopeo"))("a layout that skopeo wrote takes another image of ours", async () => {
+  const layout = ociLayout(join(directory, "ours"));
+  const root = await randomImage(layout, 1);
+  await layout.tag(root, "v1");
+  await run("skopeo", ["copy", `oci:${directory}/ours:v1`, `oci:${directory}/theirs:v2`]);
+  const theirs = ociLayout(join(directory, "theirs"));
+  await theirs.tag(await randomImage(theirs, 2), "v3");
+  for (const tag of ["v2", "v3"]) await validateImage(await theirs.resolve(tag), theirs);
+  const { stdout } = await run("skopeo", ["inspect", "--raw", `oci:${directory}/theirs:v2`]);
+  expect(`sha256:${createHash("sha256").update(stdout).digest("hex")}`).toBe(root.digest);
 });
