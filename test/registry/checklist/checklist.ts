@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { openSite, type Site } from "./site.ts";
-import { setups, type Setup } from "./setups.ts";
+import { setups } from "./setups.ts";
 
 /** The scenarios by group, in the words of the clients' own suites that they come from. */
 export const scenarioNames = JSON.parse(
@@ -21,28 +21,27 @@ export function checklist(group: string, define: (scenario: Define) => void): vo
     const names = scenarios.map(([name]) => name);
     expect(names.toSorted()).toEqual((scenarioNames[group] ?? []).toSorted());
   });
-  for (const setup of setups) {
-    describe.skipIf(setup.missing)(setup.name, () => {
-      tests(group, scenarios, setup);
-    });
-  }
+  atEachSetup((site) => {
+    test.each(scenarios)(`${group}: %s`, async (_, run) => await run(site()));
+  });
 }
 
-function tests(
-  group: string,
-  scenarios: readonly (readonly [name: string, run: Scenario])[],
-  setup: Setup,
-): void {
-  let site: Site;
-  beforeAll(async () => {
-    site = await openSite(setup);
-  });
-  afterAll(async () => {
-    await site[Symbol.asyncDispose]();
-  });
-  // Of every scenario, whatever it is about.
-  afterEach(async () => {
-    expect(await site.reset(), "credentials on origins they were not issued for").toEqual([]);
-  });
-  test.each(scenarios)(`${group}: %s`, async (_, run) => await run(site));
+/** Tests with a site of their own at each setup, which is put in order after each of them. */
+export function atEachSetup(define: (site: () => Site) => void): void {
+  for (const setup of setups) {
+    describe.skipIf(setup.missing)(setup.name, () => {
+      let site: Site;
+      beforeAll(async () => {
+        site = await openSite(setup);
+      });
+      afterAll(async () => {
+        await site[Symbol.asyncDispose]();
+      });
+      // Of every test, whatever it is about.
+      afterEach(async () => {
+        expect(await site.reset(), "credentials where they do not belong").toEqual([]);
+      });
+      define(() => site);
+    });
+  }
 }

@@ -1,0 +1,85 @@
+import { copyImage, digestOf, memoryStore, readAll } from "@undocked/registry";
+import { describe, expect, test } from "vitest";
+import { at, times, type Outcome } from "../../support/front.ts";
+import { randomImage, validateImage } from "../../support/random-image.ts";
+import { atEachSetup } from "./checklist.ts";
+import { equal, imageOf, pushed, randomBlob } from "./content.ts";
+
+const blob = randomBlob("beyond");
+
+// What the suites of other clients do not name, at the same four setups.
+describe("beyond the checklist", () => {
+  atEachSetup((site) => {
+    test.each(["oci", "docker"] as const)("an image of %s types stays as it is", async (types) => {
+      const from = memoryStore();
+      const root = await randomImage(from, types, { types });
+      const repository = site().repository();
+      await copyImage(root, from, repository, { tags: ["v1"] });
+      expect(await repository.resolve("v1")).toEqual(root);
+      expect((await repository.fetchManifest(root.digest)).descriptor).toEqual(root);
+      await validateImage(root, repository);
+    });
+
+    test("what is not there has the specification's codes", async () => {
+      const none = { ...blob.descriptor, digest: digestOf("none") };
+      const repository = site().repository();
+      await pushed(repository, blob);
+      await expect(readAll(repository.fetch(none))).rejects.toMatchObject({ code: "BLOB_UNKNOWN" });
+      await expect(repository.resolve("none")).rejects.toMatchObject({ code: "MANIFEST_UNKNOWN" });
+      expect(await repository.exists(none)).toBe(false);
+    });
+
+    test("an image that is there with its tag is one question", async () => {
+      const path = site().path();
+      const { store, root } = await imageOf(path);
+      const repository = site().repository(path);
+      await copyImage(root, store, repository, { tags: ["v1"] });
+      site().front.clear();
+      await copyImage(root, store, repository, { tags: ["v1"] });
+      expect(site().front.lines()).toEqual([`HEAD /v2/${path}/manifests/v1 200`]);
+    });
+
+    test("an answer that was lost is not a second upload", async () => {
+      site().front.on(
+        times(
+          1,
+          at("PUT", /\/uploads\//, async (_, pass): Promise<Outcome> => {
+            await pass();
+            return "reset";
+          }),
+        ),
+      );
+      const repository = site().repository();
+      await pushed(repository, blob);
+      expect(site().front.asked("PUT", /\/uploads\//)).toHaveLength(1);
+      expect(equal(await readAll(repository.fetch(blob.descriptor)), blob.bytes)).toBe(true);
+    });
+
+    test("every fifth answer lost, and all arrives", async () => {
+      let count = 0;
+      site().front.on(async (_, pass) => {
+        count += 1;
+        if (count % 5 !== 0) return undefined;
+        await pass();
+        return "reset";
+      });
+      const { store, root } = await imageOf("fifth", 5);
+      const repository = site().repository(
+        site().path(),
+        site().client({ retry: { baseMs: 1, retries: 20 } }),
+      );
+      await copyImage(root, store, repository, { tags: ["v1"] });
+      await validateImage(root, repository);
+    });
+
+    test("a manifest that is deleted is not there", async () => {
+      const path = site().path();
+      const { store, root } = await imageOf(path);
+      const repository = site().repository(path);
+      await copyImage(root, store, repository);
+      expect(await repository.delete(root)).toBe(true);
+      expect(await repository.exists(root)).toBe(false);
+      expect(await repository.delete(root)).toBe(false);
+    });
+  });
+});
