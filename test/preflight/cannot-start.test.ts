@@ -1,4 +1,5 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -30,6 +31,8 @@ interface Case {
 const loader = "/lib64/ld-linux-x86-64.so.2";
 const libc = "/lib/x86_64-linux-gnu/libc.so.6";
 const hasGlibc = existsSync(loader) && existsSync(libc);
+const muslLoader = "/lib/ld-musl-x86_64.so.1";
+const hasMusl = existsSync(muslLoader);
 
 const program = (elf: TinyElf = {}, mode = 0o755): MemoryFile => ({ content: buildElf(elf), mode });
 const executable = (content: string | Uint8Array, mode = 0o755): MemoryFile => ({ content, mode });
@@ -45,6 +48,30 @@ const dynamic: TinyElf = { pie: true, interpreter: loader, needed: ["libc.so.6"]
 const glibc: Files = hasGlibc
   ? { [loader]: executable(readFileSync(loader)), [libc]: executable(readFileSync(libc)) }
   : {};
+const musl: Files = hasMusl ? { [muslLoader]: executable(readFileSync(muslLoader)) } : {};
+const dynamicMusl: TinyElf = { pie: true, interpreter: muslLoader, needed: ["libc.so"] };
+/** Does what tini, gosu and node do with their arguments, by its own name. */
+const wrapperText = `
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+int main(int count, char **words) {
+  char *slash = strrchr(words[0], '/'), *name = slash ? slash + 1 : words[0];
+  if (!strcmp(name, "node")) return open(words[1], O_RDONLY) < 0;
+  char **rest = words + (strcmp(name, "gosu") ? 1 : 2);
+  while (*rest && **rest == '-') rest++;
+  execvp(*rest, rest);
+  return 127;
+}
+`;
+const wrapper = executable(lacks("musl-gcc") ? buildElf({}) : compiled(wrapperText));
+const wrappers: Files = {
+  ...envs,
+  "/usr/bin/tini": wrapper,
+  "/usr/bin/gosu": wrapper,
+  "/usr/bin/node": wrapper,
+  "/usr/bin/timeout": link("../../bin/busybox"),
+};
 const passwd = "root:x:0:0:root:/:/bin/sh\napp:x:1000:1000::/:/bin/sh\n";
 const withPasswd: Files = { "/etc/passwd": passwd, "/etc/group": "root:x:0:\napp:x:1000:\n" };
 
@@ -208,6 +235,91 @@ const programs: readonly Case[] = [
     message: /sh is to read \/start\.sh/,
     hint: /Copy the script/,
     repaired: { files: { "/start.sh": "exit 0\n" } },
+  },
+];
+
+const started: readonly Case[] = [
+  ...(
+    [
+      ["tini's program", ["/usr/bin/tini", "--", "/app", "-d"], "ENTRYPOINT_NOT_FOUND", /tini → \/app/],
+      ["timeout's program", ["timeout", "20", "/app"], "ENTRYPOINT_NOT_FOUND", /timeout → \/app/],
+      ["env's program", ["/usr/bin/env", "A=1", "/app"], "ENTRYPOINT_NOT_FOUND", /env → \/app/],
+      ["gosu's program", ["gosu", "1000", "/app"], "ENTRYPOINT_NOT_FOUND", /gosu → 1000 → \/app/],
+      ["a shell's by tini", ["tini", "--", "sh", "-c", "/app"], "ENTRYPOINT_NOT_FOUND", /sh → \/app/],
+    ] as const
+  ).map(([name, argv, code, message]) => ({
+    name: `${name} that is not there`,
+    files: wrappers,
+    text: start(...argv),
+    code,
+    message,
+    hint: /Copy the program/,
+    repaired: { files: { "/app": program() } },
+  })),
+  {
+    name: "a name that tini does not find in PATH",
+    files: wrappers,
+    text: start("/usr/bin/tini", "--", "server"),
+    code: "ENTRYPOINT_NOT_FOUND",
+    message: /server is not there in PATH/,
+    hint: /directory of PATH/,
+    repaired: { files: { "/usr/bin/server": program() } },
+  },
+  {
+    name: "a program that gosu's user may not execute",
+    files: { ...wrappers, "/app": program({}, 0o700) },
+    text: start("gosu", "1000", "/app"),
+    code: "ENTRYPOINT_NOT_EXECUTABLE",
+    message: /the user 1000 may not execute/,
+    hint: /--chown/,
+    repaired: { files: { "/app": program() } },
+    shown: "started",
+  },
+  {
+    name: "a user that gosu does not find",
+    files: { ...wrappers, "/app": program() },
+    text: start("gosu", "web", "/app"),
+    code: "USER_UNKNOWN",
+    message: /user "web".*gosu → web/,
+    hint: /by its number/,
+    repaired: { text: start("gosu", "1000", "/app") },
+    shown: "started",
+  },
+  {
+    name: "a script for node to read that is not there",
+    files: wrappers,
+    text: `WORKDIR /srv\n${start("node", "server.js")}`,
+    code: "SCRIPT_NOT_FOUND",
+    message: /node is to read server\.js, which is not there/,
+    hint: /Copy the script/,
+    repaired: { files: { "/srv/server.js": "exit 0\n" } },
+  },
+  {
+    name: "a program where a shell is to read a script",
+    files: { ...shells, "/app": program() },
+    text: start("/bin/sh", "/app"),
+    code: "SCRIPT_NOT_TEXT",
+    message: /no script: its format is elf/,
+    hint: /Start \/app itself/,
+    repaired: { text: app },
+  },
+  {
+    name: "a way up from a directory that is not there",
+    files: { "/app": program() },
+    text: start("/none/../app"),
+    code: "ENTRYPOINT_NOT_FOUND",
+    message: /ENOENT/,
+    hint: /path that it has/,
+    repaired: { files: { "/none/file": "" } },
+  },
+  {
+    name: "a way up from a file",
+    files: { "/app": program() },
+    text: start("/app/../app"),
+    code: "ENTRYPOINT_NOT_FOUND",
+    message: /ENOTDIR/,
+    hint: /path that it has/,
+    repaired: { text: app },
   },
 ];
 
@@ -427,6 +539,69 @@ const loaders: readonly Case[] = [
   },
 ];
 
+const others: readonly Case[] = [
+  {
+    name: "a program that keeps its loader from the default directories",
+    files: { ...glibc, "/app": program({ ...dynamic, flags1: 0x800 }) },
+    text: app,
+    code: "LIBRARY_MISSING",
+    message: /needs libc\.so\.6/,
+    hint: /directory that the loader searches/,
+    repaired: {
+      files: { "/app": program({ ...dynamic, flags1: 0x800, runpath: "/lib/x86_64-linux-gnu" }) },
+    },
+  },
+  {
+    name: "a library whose stand-in is not there",
+    files: {
+      ...glibc,
+      "/app": program({ ...dynamic, needed: ["liba.so", "libc.so.6"] }),
+      "/usr/lib/liba.so": program({ soname: "liba.so", filters: ["libb.so"] }),
+    },
+    text: app,
+    code: "LIBRARY_MISSING",
+    message: /liba\.so needs libb\.so/,
+    hint: /Copy libb\.so/,
+    repaired: { files: { "/usr/lib/libb.so": program({ soname: "libb.so" }) } },
+  },
+  {
+    name: "musl's library that is not there",
+    files: { ...musl, "/app": program({ ...dynamicMusl, needed: ["libzoo.so", "libc.so"] }) },
+    text: app,
+    code: "LIBRARY_MISSING",
+    message: /\/app needs libzoo\.so/,
+    hint: /Copy libzoo\.so/,
+    repaired: { files: { "/usr/lib/libzoo.so": program({ soname: "libzoo.so" }) } },
+  },
+  {
+    name: "musl's library in a directory that its path file leaves out",
+    files: {
+      ...musl,
+      "/etc/ld-musl-x86_64.path": "/lib\n",
+      "/app": program({ ...dynamicMusl, needed: ["libzoo.so", "libc.so"] }),
+      "/usr/lib/libzoo.so": program({ soname: "libzoo.so" }),
+    },
+    text: app,
+    code: "LIBRARY_MISSING",
+    message: /\/app needs libzoo\.so/,
+    hint: /directory that the loader searches/,
+    repaired: { files: { "/etc/ld-musl-x86_64.path": "/lib\n/usr/lib\n" } },
+  },
+  {
+    name: "a text where musl's library should be",
+    files: {
+      ...musl,
+      "/app": program({ ...dynamicMusl, needed: ["libzoo.so", "libc.so"] }),
+      "/usr/lib/libzoo.so": "INPUT(libzoo.so.1)\n",
+    },
+    text: app,
+    code: "LIBRARY_INVALID",
+    message: /libzoo\.so/,
+    hint: /library for the program's platform/,
+    repaired: { files: { "/usr/lib/libzoo.so": program({ soname: "libzoo.so" }) } },
+  },
+];
+
 const scripts: readonly Case[] = [
   {
     name: "a script whose interpreter is not there",
@@ -559,7 +734,7 @@ const scripts: readonly Case[] = [
     files: { ...shells, "/app": executable("#!/bin/sh\n", 0o711) },
     text: `USER 1000\n${app}`,
     code: "SCRIPT_UNREADABLE",
-    message: /may execute \/app and not read it/,
+    message: /the user 1000 may not read \/app, which sh does/,
     hint: /--chmod=755/,
     repaired: { files: { "/app": executable("#!/bin/sh\n", 0o755) } },
   },
@@ -585,6 +760,18 @@ const configurations: readonly Case[] = [
     repaired: { text: `USER app:app\n${app}` },
   },
 ];
+
+function compiled(text: string): Uint8Array {
+  const directory = mkdtempSync(join(tmpdir(), "undocked-wrapper-"));
+  try {
+    const [from, to] = [join(directory, "wrapper.c"), join(directory, "wrapper")];
+    writeFileSync(from, text);
+    execFileSync("musl-gcc", ["-static", "-Os", "-o", to, from], { timeout: 60_000 });
+    return readFileSync(to);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
 
 function glibcFile(path: string): Uint8Array {
   return hasGlibc ? readFileSync(path) : new Uint8Array(0);
@@ -620,36 +807,46 @@ async function exitOf(text: string, files: Files): Promise<number | string> {
   return await started.ended;
 }
 
-const needsGlibc = ({ files = {}, repaired }: Case): boolean =>
-  loader in files || loader in (repaired.files ?? {});
+const cases = {
+  programs,
+  "started programs": started,
+  formats,
+  "loaders and libraries": loaders,
+  "other loaders": others,
+  scripts,
+  configurations,
+} as const;
 
-describe.each([
-  ["programs", programs],
-  ["formats", formats],
-  ["loaders and libraries", loaders],
-  ["scripts", scripts],
-  ["configurations", configurations],
-])("%s that cannot start", (_, cases) => {
-  for (const one of cases) {
+/** Whether a case has a file of the host that the host lacks. */
+const lacksHost = ({ files = {}, repaired }: Case): boolean => {
+  const has = (path: string): boolean => path in files || path in (repaired.files ?? {});
+  const wantsMusl = Object.values(files).some((file) => isFor(file, muslLoader));
+  return (has(loader) && !hasGlibc) || (wantsMusl && !hasMusl);
+};
+
+function isFor(file: MemoryFile, interpreter: string): boolean {
+  return typeof file === "object" && "content" in file && Buffer.from(file.content).includes(interpreter);
+}
+
+describe.each(Object.entries(cases))("%s that cannot start", (_, some) => {
+  for (const one of some) {
     const { name, files = {}, text, code, message, hint, repaired, shown } = one;
     const fixed = { files: { ...files, ...repaired.files }, text: repaired.text ?? text };
 
-    test.skipIf(needsGlibc(one) && !hasGlibc)(
-      `${name}: refused as ${code}, accepted when repaired`,
-      async () => {
-        await expect(build(text, files)).rejects.toMatchObject({
-          code,
-          message: expect.stringMatching(message),
-          hint: expect.stringMatching(hint),
-        });
-        await using image = await build(fixed.text, fixed.files);
-        expect(image.proof?.ok).toBe(true);
-        expect(JSON.parse(JSON.stringify(image.proof))).toEqual(image.proof);
-      },
-    );
+    test.skipIf(lacksHost(one))(`${name}: refused as ${code}, accepted when repaired`, async () => {
+      await expect(build(text, files)).rejects.toMatchObject({
+        code,
+        message: expect.stringMatching(message),
+        hint: expect.stringMatching(hint),
+      });
+      await using image = await build(fixed.text, fixed.files);
+      expect(image.proof?.ok).toBe(true);
+      expect(JSON.parse(JSON.stringify(image.proof))).toEqual(image.proof);
+    });
 
     const needs = ["runc", ...startTools, ...(files["/bin/busybox"] === undefined ? [] : ["busybox"])];
-    const cannot = lacksRoot || lacks(...needs) || (needsGlibc(one) && !hasGlibc);
+    if ("/usr/bin/tini" in files) needs.push("musl-gcc");
+    const cannot = lacksRoot || lacks(...needs) || lacksHost(one);
     test.skipIf(cannot || shown !== undefined)(`${name}: so it is in a container`, async () => {
       expect(await exitOf(text, files)).not.toBe(0);
       expect(await exitOf(fixed.text, fixed.files)).toBe(0);
@@ -658,7 +855,7 @@ describe.each([
 });
 
 test("there are more than forty", () => {
-  const all = [programs, formats, loaders, scripts, configurations].flat();
+  const all = Object.values(cases).flat();
   expect(all.length).toBeGreaterThan(40);
   expect(new Set(all.map(({ name }) => name)).size).toBe(all.length);
 });

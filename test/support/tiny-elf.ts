@@ -15,6 +15,9 @@ export interface TinyElf {
   readonly interpreter?: string | Uint8Array;
   readonly needed?: readonly string[];
   readonly soname?: string;
+  /** DT_FILTER and DT_AUXILIARY. */
+  readonly filters?: readonly string[];
+  readonly auxiliaries?: readonly string[];
   readonly rpath?: string;
   readonly runpath?: string;
   readonly pie?: boolean;
@@ -199,6 +202,8 @@ function writeDynamic(
   const strings = stringTable();
   const entries: [tag: number, value: number][] = [];
   for (const name of wanted.needed ?? []) entries.push([1, strings.add(name)]);
+  for (const name of wanted.auxiliaries ?? []) entries.push([0x7ffffffd, strings.add(name)]);
+  for (const name of wanted.filters ?? []) entries.push([0x7fffffff, strings.add(name)]);
   for (const [tag, text] of [
     [14, wanted.soname],
     [15, wanted.rpath],

@@ -17,6 +17,8 @@ export interface ResolveOptions {
   readonly last?: "follow" | "keep";
   /** What absolute targets, and `..` at the root, do. Default `"clamp"`: they stay inside, as in a chroot. */
   readonly outside?: "clamp" | "refuse";
+  /** What `..` does behind something that is not there. Default `"skip"`: as if it were made first; `"stop"`: nothing is there, as for the kernel. */
+  readonly missing?: "skip" | "stop";
 }
 
 /** As Linux counts. */
@@ -30,7 +32,7 @@ const MOST_LINKS = 40;
 export function resolveInside(
   tree: Pick<SourceTree, "lstat">,
   path: string,
-  { last = "follow", outside = "clamp" }: ResolveOptions = {},
+  { last = "follow", outside = "clamp", missing = "skip" }: ResolveOptions = {},
 ): Resolved {
   const ahead = path.split("/").reverse();
   let at = "/";
@@ -38,8 +40,12 @@ export function resolveInside(
   let obstacle: string | undefined;
   let links = 0;
   for (let name = ahead.pop(); name !== undefined; name = ahead.pop()) {
+    // `file/`, `file/.` and `file/..` ask for a directory.
+    const asksDirectory = missing === "stop" && ["", ".", ".."].includes(name);
+    if (asksDirectory && node !== undefined && node.kind !== "directory") obstacle ??= at;
     if (name === "" || name === ".") continue;
     if (name === "..") {
+      if (missing === "stop" && node === undefined) break;
       if (at === "/" && outside === "refuse") throw leaves(path, "..");
       at = parentPath(at);
       node = tree.lstat(at);

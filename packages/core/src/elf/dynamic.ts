@@ -10,6 +10,14 @@ export interface DynamicSection {
   readonly runpath?: string;
   /** `DT_FLAGS_1`; see {@link DynamicFlag}. */
   readonly flags1: number;
+  /** Libraries that stand in for this one: `DT_FILTER`, which must be there, and `DT_AUXILIARY`. */
+  readonly filters?: readonly LibraryFilter[];
+}
+
+/** A library that another one puts before itself. glibc alone looks at them. */
+export interface LibraryFilter {
+  readonly name: string;
+  readonly required: boolean;
 }
 
 /** Bits of `DT_FLAGS_1`. */
@@ -34,6 +42,8 @@ const Tag = {
   flags1: 0x6ffffffbn,
   versionDefinitions: 0x6ffffffcn,
   versionNeeds: 0x6ffffffen,
+  auxiliary: 0x7ffffffdn,
+  filter: 0x7fffffffn,
 } as const;
 
 const limit = 1 << 20;
@@ -73,6 +83,11 @@ export async function readDynamic(file: Window, header: ElfHeader): Promise<Dyna
 
   const needed: string[] = [];
   for (const { tag, value } of entries) if (tag === Tag.needed) needed.push(await text(value));
+  const filters: LibraryFilter[] = [];
+  for (const { tag, value } of entries) {
+    if (tag === Tag.filter || tag === Tag.auxiliary)
+      filters.push({ name: await text(value), required: tag === Tag.filter });
+  }
   const [soname, rpath, runpath] = [
     await optional(Tag.soname),
     await optional(Tag.rpath),
@@ -86,6 +101,7 @@ export async function readDynamic(file: Window, header: ElfHeader): Promise<Dyna
     ...(rpath === undefined ? {} : { rpath }),
     ...(runpath === undefined ? {} : { runpath }),
     flags1: Number((last(Tag.flags1) ?? 0n) & 0xffffffffn),
+    ...(filters.length === 0 ? {} : { filters }),
     ...(offset === undefined ? {} : { strings: { offset, size } }),
     ...(needs === undefined ? {} : { versionNeeds: requiredOffset(header, needs) }),
     ...(definitions === undefined ? {} : { versionDefinitions: requiredOffset(header, definitions) }),

@@ -1,10 +1,13 @@
+import { readArmAttributes, type ArmAttributes } from "./arm-attributes.ts";
 import type { ByteSource } from "./byte-source.ts";
-import { readDynamic, type DynamicTable } from "./dynamic.ts";
+import { readDynamic, type DynamicTable, type LibraryFilter } from "./dynamic.ts";
 import { ElfError } from "./elf-error.ts";
+import { readGoBuild, type GoBuild } from "./go-build.ts";
 import { linkageOf, type Linkage } from "./linkage.ts";
 import { readLoader, type LoaderFacts } from "./loader.ts";
 import type { MachineFacts } from "./machine.ts";
 import { makerOf, type Maker } from "./maker.ts";
+import { opensNss } from "./nss.ts";
 import { readNotes, type Notes } from "./notes.ts";
 import { FileType, readHeader, SegmentType, type ElfHeader } from "./read.ts";
 import { readVersionDefinitions, readVersionNeeds, type LibraryVersions } from "./versions.ts";
@@ -32,6 +35,7 @@ export interface ElfFacts extends MachineFacts {
   readonly runpath?: string;
   /** `DT_FLAGS_1`. */
   readonly flags1: number;
+  readonly filters?: readonly LibraryFilter[];
   readonly versionNeeds: readonly LibraryVersions[];
   readonly versionDefinitions: readonly string[];
   /** Of loaders. */
@@ -39,6 +43,12 @@ export interface ElfFacts extends MachineFacts {
   readonly notes: Notes;
   /** Of programs, where it shows. */
   readonly maker?: Maker;
+  /** Of programs by Go. */
+  readonly go?: GoBuild;
+  /** Of files for Arm. */
+  readonly arm?: ArmAttributes;
+  /** Of static programs with glibc: it opens `libnss_….so` when it looks up users or hosts. Absent is no. */
+  readonly opensNss?: boolean;
   /** Parts that could not be read; they are as if they were empty. */
   readonly faults: readonly ElfFault[];
 }
@@ -81,6 +91,8 @@ export async function readElf(source: ByteSource): Promise<ElfFacts> {
     dynamic === undefined ? [] : await attempt(readVersionDefinitions(file, header, dynamic), []);
   const notes = isReadable ? await attempt(readNotes(file, header), noNotes) : noNotes;
   const maker = isReadable ? await attempt(makerOf(file, notes), undefined) : undefined;
+  const go = isReadable && maker === "go" ? await attempt(readGoBuild(file, header), undefined) : undefined;
+  const arm = isReadable ? await attempt(readArmAttributes(file, header), undefined) : undefined;
   const hasDynamic = header.segments.some(({ type }) => type === SegmentType.dynamic);
   const isUnknown = hasDynamic && dynamic === undefined;
   const musl = dynamic === undefined ? undefined : await attempt(readMusl(file, header, dynamic), undefined);
@@ -93,6 +105,9 @@ export async function readElf(source: ByteSource): Promise<ElfFacts> {
           upx: await attempt(hasUpxMark(file, header), false),
           musl: musl !== undefined,
         });
+  const isStatic = linkage === "static" || linkage === "static-pie";
+  const { CGO_ENABLED: cgo }: GoBuild = go ?? {};
+  const nss = isStatic && cgo !== "0" && (await attempt(opensNss(file, header), false));
   const loader =
     linkage === "loader" ? (musl ?? (await attempt(readLoader(file, "any"), undefined))) : undefined;
   return {
@@ -113,11 +128,15 @@ export async function readElf(source: ByteSource): Promise<ElfFacts> {
     ...(dynamic?.rpath === undefined ? {} : { rpath: dynamic.rpath }),
     ...(dynamic?.runpath === undefined ? {} : { runpath: dynamic.runpath }),
     flags1: dynamic?.flags1 ?? 0,
+    ...(dynamic?.filters === undefined ? {} : { filters: dynamic.filters }),
     versionNeeds,
     versionDefinitions,
     ...(loader === undefined ? {} : { loader }),
     notes,
     ...(maker === undefined ? {} : { maker }),
+    ...(go === undefined ? {} : { go }),
+    ...(arm === undefined ? {} : { arm }),
+    ...(nss ? { opensNss: true } : {}),
     faults,
   };
 }

@@ -1,4 +1,6 @@
 import type { Diagnostic } from "@undocked/registry";
+import { cleanPath } from "../context/path.ts";
+import { sameAbi } from "./abi.ts";
 import type { Closure, ClosureRequest, FoundBy, LoadedObject } from "./loaded-object.ts";
 import { DynamicFlag } from "./dynamic.ts";
 import type { ElfFacts } from "./elf.ts";
@@ -9,6 +11,7 @@ import { architectureOf } from "./machine.ts";
 import { expandTokens } from "./tokens.ts";
 
 const cacheLimit = 16 << 20;
+const preloadLimit = 1 << 16;
 
 /** An object in the loader's list, with all names that it answers to. */
 interface Loaded extends LoadedObject {
@@ -27,7 +30,8 @@ type Found =
  */
 export async function glibcClosure(root: LibraryRoot, request: ClosureRequest): Promise<Closure> {
   const { program, interpreter, options } = request;
-  const { workingDirectory = "/", libraryPath = "", preload = "", hwcaps = [] } = options;
+  const { workingDirectory = "/", hwcaps = [], secure = false } = options;
+  const libraryPath = secure ? "" : (options.libraryPath ?? "");
   const directories = defaultDirectories(interpreter.elf);
   const cache = await readCache(root, program.elf);
   const probe = probeCounter();
@@ -62,8 +66,13 @@ export async function glibcClosure(root: LibraryRoot, request: ClosureRequest): 
     LIB: libToken(directories),
     PLATFORM: platforms[architectureOf(program.elf) ?? ""] ?? "",
   });
+  const expanded = (text: string, object: Loaded): string | undefined => {
+    if (!text.includes("$")) return text;
+    const path = expandTokens(text, tokensOf(object));
+    return secure && !isTrusted(text, path, directories) ? undefined : path;
+  };
   const listed = (text: string, object: Loaded, separator: RegExp): readonly string[] =>
-    text === "" ? [] : text.split(separator).map((part) => expandTokens(part, tokensOf(object)));
+    text === "" ? [] : text.split(separator).flatMap((part) => expanded(part, object) ?? []);
 
   const verify = async (path: string): Promise<Found | undefined> => {
     probe();
@@ -73,7 +82,7 @@ export async function glibcClosure(root: LibraryRoot, request: ClosureRequest): 
     const elf = await root.elf(file);
     if (elf === undefined) return { kind: "fatal", path, reason: "is no ELF file (invalid ELF header)" };
     const fits =
-      elf.class === program.elf.class && elf.machine === program.elf.machine && sameFloat(elf, program.elf);
+      elf.class === program.elf.class && elf.machine === program.elf.machine && sameAbi(elf, program.elf);
     if (!fits) return undefined;
     if (elf.endian !== program.elf.endian) return { kind: "fatal", path, reason: "has the other byte order" };
     if (elf.type !== "dyn") return { kind: "fatal", path, reason: "is no library" };
@@ -123,7 +132,11 @@ export async function glibcClosure(root: LibraryRoot, request: ClosureRequest): 
 
   const load = async (written: string, needing: Loaded): Promise<void> => {
     probe();
-    const name = written.includes("$") ? expandTokens(written, tokensOf(needing)) : written;
+    const name = expanded(written, needing);
+    if (name === undefined) {
+      problems.push(libraryMissing(written, needing.path));
+      return;
+    }
     const before = named(name);
     if (before !== undefined) {
       before.names.add(name);
@@ -167,18 +180,25 @@ export async function glibcClosure(root: LibraryRoot, request: ClosureRequest): 
     objects.push(object);
   };
 
-  for (const name of preload.split(/[ :]/).filter((part) => part !== "")) {
+  const tolerant = async (name: string, needing: Loaded, tell: boolean): Promise<void> => {
     const count = problems.length;
-    await load(name, main);
-    // The loader only tells of what it cannot preload.
-    for (const [n, problem] of problems.entries()) {
-      if (n >= count) problems[n] = { ...problem, severity: "warning" };
-    }
+    await load(name, needing);
+    const told = problems.splice(count).map((problem) => ({ ...problem, severity: "warning" as const }));
+    if (tell) problems.push(...told);
+  };
+  // The loader only tells of what it cannot preload.
+  const preloaded = secure ? [] : (options.preload ?? "").split(/[ :]/);
+  for (const name of [...preloaded, ...(await readPreloadFile(root))]) {
+    if (name !== "") await tolerant(name, main, true);
   }
   for (let n = 0; n < objects.length; n++) {
     const object = objects[n];
     if (object === undefined || object === loader) continue;
     for (const name of object.elf.needed) await load(name, object);
+    for (const { name, required } of object.elf.filters ?? []) {
+      if (required) await load(name, object);
+      else await tolerant(name, object, false);
+    }
   }
   if (!objects.includes(loader)) objects.push(loader);
   problems.push(...versionProblems(objects, named));
@@ -197,11 +217,22 @@ function isNoDefault({ elf }: Loaded): boolean {
   return (elf.flags1 & DynamicFlag.noDefaultLibraries) !== 0;
 }
 
-/** Arm's hard and soft float cannot be mixed; a file that says neither fits both. */
-function sameFloat(a: ElfFacts, b: ElfFacts): boolean {
-  if (a.machine !== 40) return true;
-  const [x, y] = [a.flags & 0x600, b.flags & 0x600];
-  return x === 0 || y === 0 || x === y;
+/** A program that gains rights takes `$ORIGIN` at a path's start alone, and where that leads to a default directory. */
+function isTrusted(text: string, path: string, directories: readonly string[]): boolean {
+  if (!/\$\{?ORIGIN/.test(text)) return true;
+  const real = cleanPath(path);
+  return (
+    /^\$(?:ORIGIN|\{ORIGIN\})(?:\/|$)/.test(text) &&
+    directories.some((directory) => real === directory || real.startsWith(`${directory}/`))
+  );
+}
+
+/** The system's own list of what to load before all else: names between blanks and colons, `#` to the line's end is left out. */
+async function readPreloadFile(root: LibraryRoot): Promise<readonly string[]> {
+  const file = root.resolve("/etc/ld.so.preload");
+  const bytes = file?.kind === "file" ? await root.read(file, preloadLimit) : undefined;
+  const text = Buffer.from(bytes ?? new Uint8Array(0)).toString();
+  return text.replace(/#.*/g, "").split(/[\s:]+/);
 }
 
 /** By name, in the cache's order. */

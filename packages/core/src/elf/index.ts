@@ -1,10 +1,13 @@
+export type { ArmAttributes } from "./arm-attributes.ts";
 export { bytesSource, contentSource, fileSource, type ByteSource, type FileSource } from "./byte-source.ts";
 export { closureOf } from "./closure.ts";
 export { describeExecutable } from "./describe.ts";
+export type { LibraryFilter } from "./dynamic.ts";
 export { ElfError } from "./elf-error.ts";
 export { readElf, type ElfFacts, type ElfFault } from "./elf.ts";
 export { formatHeadSize, formatOf, type FileFormat } from "./format.ts";
 export { staticGate, type StaticGateOptions } from "./gate.ts";
+export type { GoBuild } from "./go-build.ts";
 export { elfReport, inspectExecutable, type ExecutableReport } from "./inspect.ts";
 export { cacheFlags, parseLdSoCache, type CacheEntry } from "./ld-so-cache.ts";
 export type { LibraryRoot, RootFile } from "./library-root.ts";

@@ -12,6 +12,8 @@ export interface ClosureOptions {
   readonly libraryPath?: string;
   /** `LD_PRELOAD` of the image's Env. */
   readonly preload?: string;
+  /** Whether the program gains rights as it starts (AT_SECURE): loaders then believe neither the environment nor `$ORIGIN`. */
+  readonly secure?: boolean;
   /** Subdirectories of `glibc-hwcaps` that the processor has, best first. Default: none, what every processor does. */
   readonly hwcaps?: readonly string[];
 }

@@ -21,7 +21,9 @@ const defaultPath = "/lib:/usr/local/lib:/usr/lib";
  */
 export async function muslClosure(root: LibraryRoot, request: ClosureRequest): Promise<Closure> {
   const { program, interpreter, options } = request;
-  const { workingDirectory = "/", libraryPath = "", preload = "" } = options;
+  const { workingDirectory = "/", secure = false } = options;
+  const libraryPath = secure ? "" : (options.libraryPath ?? "");
+  const preload = secure ? "" : (options.preload ?? "");
   const problems: Diagnostic[] = [];
   const self: Loaded = {
     name: interpreter.path,
@@ -63,7 +65,10 @@ export async function muslClosure(root: LibraryRoot, request: ClosureRequest): P
     const fromEnvironment = inPath(name, libraryPath);
     if (fromEnvironment !== undefined) return [...fromEnvironment, "environment"];
     for (let object: Loaded | undefined = needing; object !== undefined; object = object.loader) {
-      const found = inPath(name, runPath(object));
+      const path = runPath(object);
+      // Where a program that gains rights lies is said by whoever starts it.
+      const isBelieved = !(secure && object === main && hasToken(object));
+      const found = isBelieved ? inPath(name, path) : undefined;
       if (found !== undefined) return [...found, object.elf.runpath === undefined ? "rpath" : "runpath"];
     }
     const byDefault = inPath(name, systemPath);
@@ -116,7 +121,11 @@ export async function muslClosure(root: LibraryRoot, request: ClosureRequest): P
     });
   };
 
-  for (const name of preload.split(/[ :]/).filter((part) => part !== "")) await load(name, main);
+  for (const name of preload.split(/[\s:]+/).filter((part) => part !== "")) {
+    await load(name, main);
+    // What cannot be preloaded is passed over in silence; we tell it.
+    for (const [n, problem] of problems.entries()) problems[n] = { ...problem, severity: "warning" };
+  }
   for (let n = 0; n < objects.length; n++) {
     const object = objects[n];
     if (object === undefined || object === self) continue;
@@ -128,6 +137,10 @@ export async function muslClosure(root: LibraryRoot, request: ClosureRequest): P
 
 function publicObject({ name, path, file, elf, neededBy, foundBy }: Loaded): LoadedObject {
   return { name, path, file, elf, ...(neededBy === undefined ? {} : { neededBy }), foundBy };
+}
+
+function hasToken({ elf }: Loaded): boolean {
+  return (elf.runpath ?? elf.rpath ?? "").includes("$");
 }
 
 /** RUNPATH, or else RPATH; one with a token that musl does not know is dropped as a whole. */

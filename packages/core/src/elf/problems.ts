@@ -1,4 +1,5 @@
 import { formatPlatform, type Diagnostic, type Platform } from "@undocked/registry";
+import { cpuLevelProblem, floatProblem } from "./cpu-level.ts";
 import { DynamicFlag } from "./dynamic.ts";
 import type { ElfFacts } from "./elf.ts";
 import { compilerTarget, describeMachine, machineMatch } from "./machine.ts";
@@ -98,12 +99,16 @@ const foreignLoaders: Readonly<Record<string, string>> = {
 };
 
 /** The kernel does not look: a program of another system starts and dies in its first system call. */
-function systemProblem({ osAbi, notes, interpreter }: ElfFacts, platform: Platform): Diagnostic | undefined {
+function systemProblem(
+  { osAbi, notes, interpreter, go }: ElfFacts,
+  platform: Platform,
+): Diagnostic | undefined {
   if (platform.os !== "linux") return undefined;
   const isMarkedOther = osAbi !== 0 && osAbi !== 3;
   const system =
     foreignLoaders[interpreter ?? ""] ??
     (notes.abi?.os === "Linux" ? undefined : notes.abi?.os) ??
+    (["linux", "android", undefined].includes(go?.["GOOS"]) ? undefined : go?.["GOOS"]) ??
     (isMarkedOther ? (systems[osAbi] ?? `the system ${osAbi}`) : undefined);
   if (system === undefined) return undefined;
   if (notes.abi?.os === "Linux") {
@@ -196,20 +201,15 @@ function surprises(elf: ElfFacts, platform: Platform): readonly Diagnostic[] {
       ),
     );
   }
-  const level = levelOf(platform);
-  if (level !== undefined && (elf.notes.x86Level ?? 1) > level) {
+  if (elf.opensNss === true) {
     found.push(
       warning(
-        "EXECUTABLE_CPU_LEVEL",
-        `The program needs x86-64-v${elf.notes.x86Level}, and the image says ${formatPlatform(platform)}.`,
-        `Compile it with -march=x86-64${level === 1 ? "" : `-v${level}`}, or build the image for linux/amd64/v${elf.notes.x86Level}.`,
+        "EXECUTABLE_OPENS_LIBRARIES",
+        "The program is static, and yet opens libnss_….so of the very glibc that it was linked with when it looks up users or hosts.",
+        "Link it with musl, or have that glibc's libraries in the image.",
       ),
     );
   }
-  return found;
-}
-
-function levelOf({ architecture, variant }: Platform): number | undefined {
-  if (architecture !== "amd64") return undefined;
-  return /^v[1-4]$/.test(variant ?? "v1") ? Number((variant ?? "v1").slice(1)) : undefined;
+  const ofProcessor = [cpuLevelProblem(elf, platform), floatProblem(elf, platform)];
+  return [...found, ...ofProcessor.filter((problem) => problem !== undefined)];
 }

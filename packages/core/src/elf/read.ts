@@ -32,8 +32,8 @@ export interface ElfHeader {
   readonly segments: readonly Segment[];
   /** Where the program header table ends in the file; 0 without one. */
   readonly tableEnd: number;
-  /** Whether all of the section header table is in the file; nothing else is ever asked of sections. */
-  readonly hasSectionTable: boolean;
+  /** Where the section header table is, if all of it is in the file. Next to nothing is asked of sections. */
+  readonly sectionTable?: { readonly offset: number; readonly count: number };
 }
 
 /** `PT_…`, the ones that we know. */
@@ -109,7 +109,7 @@ export async function readHeader(file: Window): Promise<ElfHeader> {
       align: segment.align,
     })),
     tableEnd: isReadable ? table.offset + table.count * table.entrySize : 0,
-    hasSectionTable: hasSectionTable(raw, layout, isLittle, file.size),
+    ...sectionTableOf(raw, layout, isLittle, file.size),
   };
 }
 
@@ -172,10 +172,16 @@ function checkTable({ offset, entrySize, count }: Table, layout: Layout, size: n
   }
 }
 
-function hasSectionTable(raw: DataView, layout: Layout, isLittle: boolean, size: number): boolean {
+function sectionTableOf(
+  raw: DataView,
+  layout: Layout,
+  isLittle: boolean,
+  size: number,
+): Pick<ElfHeader, "sectionTable"> {
   const offset = word(raw, layout.sectionOffset, layout, isLittle);
   const count = raw.getUint16(layout.sizes + 8, isLittle);
-  return offset > 0 && count > 0 && offset + count * layout.sectionSize <= size;
+  const isInside = offset > 0 && count > 0 && offset + count * layout.sectionSize <= size;
+  return isInside ? { sectionTable: { offset, count } } : {};
 }
 
 /** The header without its section fields, then the program headers. */

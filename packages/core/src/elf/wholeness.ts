@@ -21,5 +21,5 @@ export function wholenessOf(header: ElfHeader, size: number): "whole" | "debug-o
   if (isHollow) return "debug-only";
   if ([...loads, ...named].every(({ offset, fileSize }) => offset + fileSize <= size)) return "whole";
   // The section table lies at a file's end: where it is still there, the file was not cut but hollowed out.
-  return header.hasSectionTable ? "debug-only" : "truncated";
+  return header.sectionTable !== undefined ? "debug-only" : "truncated";
 }

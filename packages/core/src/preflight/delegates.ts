@@ -1,32 +1,51 @@
 import { baseName } from "../context/path.ts";
 import { parseEnvCommand } from "./env-command.ts";
-import type { Execution } from "./execution.ts";
-import { lookPath } from "./look-path.ts";
+import type { Delegate, Execution } from "./execution.ts";
+import { namedProgram } from "./named-program.ts";
 import { userName } from "./reach.ts";
+import { readScript, scriptOf } from "./script-reader.ts";
 import { shellProgram } from "./shell-text.ts";
 import { fromWorkingDirectory, prediction, report, type Cause, type Trial } from "./trial.ts";
-import { may } from "./user.ts";
+import { findUser } from "./user.ts";
+import { isWrapper, parseWrapperCommand } from "./wrapper-command.ts";
 
-/** A program that a program starts, as far as its arguments say so. */
-interface Delegate {
-  readonly cause: Cause;
-  readonly execution: Execution;
-}
+type Called = Pick<Execution, "path" | "args" | "role">;
 
 const shells = new Set(["sh", "bash", "dash", "ash", "ksh", "zsh"]);
 
-/** What shells and `env` are known to start; the arguments of everything else are its own business. */
-export function delegates(trial: Trial, cause: Cause, { path, args, role }: Execution): readonly Delegate[] {
+/**
+ * What a program is known to start, or to read as its script: shells, `env`, wrappers such as tini, interpreters. The arguments of
+ * everything else are its own business.
+ */
+export async function delegates(trial: Trial, cause: Cause, called: Called): Promise<readonly Delegate[]> {
+  const { path, args, role } = called;
   const name = baseName(path);
-  if (name === "env") return byEnv(trial, cause, args, role === "interpreter");
-  if (!shells.has(name)) return [];
+  const [applet, ...rest] = args;
+  if (name === "busybox" && applet !== undefined) {
+    return delegates(trial, cause, { path: applet, args: rest, role });
+  }
+  if (name === "env") return byEnv(trial, cause, called);
+  if (shells.has(name)) return byShell(trial, cause, name, args);
+  const command = parseWrapperCommand(path, args);
+  if (command?.user !== undefined) return asUser(trial, cause, name, command.user, command.words);
+  if (command !== undefined) return namedProgram(trial, cause, command.words, "execvp");
+  const script = scriptOf(path, args);
+  if (script !== undefined) await readScript(trial, cause, name, script);
+  return [];
+}
+
+async function byShell(
+  trial: Trial,
+  cause: Cause,
+  shell: string,
+  args: readonly string[],
+): Promise<readonly Delegate[]> {
   const flags = args.findIndex((arg) => !/^-[a-zA-Z]*$/.test(arg));
   const taken = flags === -1 ? args : args.slice(0, flags);
-  const rest = flags === -1 ? [] : args.slice(flags);
-  const [text] = rest;
+  const [text] = flags === -1 ? [] : args.slice(flags);
   if (text === undefined || taken.some((flag) => flag.includes("s"))) return [];
-  if (taken.some((flag) => flag.includes("c"))) return byText(trial, cause, text, name);
-  scriptArgument(trial, cause, name, text);
+  if (taken.some((flag) => flag.includes("c"))) return byText(trial, cause, text, shell);
+  await readScript(trial, cause, shell, { file: text, endings: [], inPath: true, wantsText: true });
   return [];
 }
 
@@ -34,7 +53,6 @@ function byText(trial: Trial, cause: Cause, text: string, shell: string): readon
   const program = shellProgram(text, cause.environment);
   if (program === undefined) return [];
   const { words, variable, plain } = program;
-  const [word = "", ...args] = words;
   const next: Cause = {
     ...cause,
     chain: [
@@ -45,18 +63,31 @@ function byText(trial: Trial, cause: Cause, text: string, shell: string): readon
     ],
     severity: variable === undefined && plain ? cause.severity : "warning",
   };
-  trial.steps.push({ kind: "text", path: text, detail: `${shell} starts ${word}` });
-  return found(trial, next, word, args, "shell");
+  trial.steps.push({ kind: "text", path: text, detail: `${shell} starts ${words[0] ?? ""}` });
+  return namedProgram(trial, next, words, "shell");
 }
 
-function byEnv(trial: Trial, cause: Cause, args: readonly string[], isShebang: boolean): readonly Delegate[] {
+function byEnv(trial: Trial, cause: Cause, { path, args, role }: Called): readonly Delegate[] {
+  const isShebang = role === "interpreter";
   const command = parseEnvCommand(args);
-  const [name, ...rest] = command?.words ?? [];
+  const name = command?.words[0];
   if (command === undefined || name === undefined) return [];
   const environment = new Map(command.cleared ? [] : cause.environment);
   for (const [key, value] of command.changes) {
     if (value === undefined) environment.delete(key);
     else environment.set(key, value);
+  }
+  if (command.splits && isBusybox(trial, path)) {
+    report(
+      trial,
+      { ...cause, severity: "warning" },
+      {
+        code: "SCRIPT_ENV_ARGUMENTS",
+        prediction: "could fail",
+        message: `${path} is BusyBox's env, of which not every version knows -S.`,
+        hint: "Use a base with coreutils, or write a script that needs no env -S.",
+      },
+    );
   }
   const blank = isShebang ? name.indexOf(" ") : -1;
   if (blank !== -1) {
@@ -68,93 +99,54 @@ function byEnv(trial: Trial, cause: Cause, args: readonly string[], isShebang: b
     });
     return [];
   }
-  return found(trial, { ...cause, environment }, name, rest, isShebang ? "interpreter" : "program");
+  return namedProgram(trial, { ...cause, environment }, command.words, isShebang ? "interpreter" : "execvp");
 }
 
-/**
- * A program by name or path, as one that starts it would find it.
- *
- * @param as - the image's program, what a shell starts (which runs texts without `#!` too), or what `#!…env` does
- */
-export function found(
+/** Whether a program is one of those whose work is to start others: what it could look up itself is of no concern. */
+export function startsOthers(path: string): boolean {
+  const name = baseName(path);
+  return name === "busybox" || name === "env" || shells.has(name) || isWrapper(path);
+}
+
+function isBusybox(trial: Trial, path: string): boolean {
+  return baseName(trial.files.walk(fromWorkingDirectory(trial, path)).path) === "busybox";
+}
+
+/** `gosu USER PROGRAM …`: only root can become somebody. */
+async function asUser(
   trial: Trial,
   cause: Cause,
+  wrapper: string,
   name: string,
-  args: readonly string[],
-  as: "program" | "shell" | "interpreter",
-): readonly Delegate[] {
-  const make = (path: string): Delegate => ({
-    cause: { ...cause, chain: [...cause.chain, path] },
-    execution: {
-      path,
-      args,
-      role: as === "interpreter" ? "interpreter" : "program",
-      scripts: 0,
-      runsText: as === "shell",
-    },
-  });
-  if (name.includes("/")) return [make(name)];
-  const result = lookPath(trial, name, cause.environment);
-  if (result.kind === "found") {
-    trial.steps.push({ kind: "search", path: name, file: result.path, detail: "in PATH" });
-    return [make(result.path)];
-  }
-  const { searched, closed } = result;
-  const chain = [...cause.chain, name.replace("\r", "\\r")];
-  if (closed !== undefined) return [make(closed)];
-  const isReturn = name.endsWith("\r");
-  report(
-    trial,
-    { ...cause, chain },
-    {
-      ...(isReturn
-        ? { code: "SCRIPT_CARRIAGE_RETURN" }
-        : as === "interpreter"
-          ? { code: "SCRIPT_INTERPRETER_MISSING" }
-          : { code: "ENTRYPOINT_NOT_FOUND" }),
-      prediction: `would fail: exec ${JSON.stringify(name)}: executable file not found in $PATH`,
-      message: isReturn
-        ? "the line of the script ends in a carriage return, which is part of the name."
-        : `${name} is not there in PATH (${searched}).`,
-      hint: isReturn
-        ? "Save the script with LF line ends (sed -i 's/\\r$//')."
-        : `Copy ${name} into a directory of PATH, use a base that has it, or name its path.`,
-    },
-  );
-  return [];
-}
-
-/** `sh FILE`: the shell opens it to read it. */
-function scriptArgument(trial: Trial, cause: Cause, shell: string, file: string): void {
-  const { node } = trial.files.walk(fromWorkingDirectory(trial, file));
-  const chain = [...cause.chain, file];
-  if (node?.kind === "file" && may(trial.user, 4, node)) {
-    trial.steps.push({ kind: "script", path: file, detail: `read by ${shell}` });
-    return;
-  }
-  if (node?.kind === "file") {
+  words: readonly string[],
+): Promise<readonly Delegate[]> {
+  const { missing, ...user } = await findUser(name, trial.files);
+  const chain = [...cause.chain, name];
+  if (missing !== undefined) {
+    const { what } = missing;
     report(
       trial,
       { ...cause, chain },
       {
-        code: "SCRIPT_UNREADABLE",
-        prediction: `would fail (${shell} ends with 126 or 127)`,
-        message: `the user ${userName(trial)} may execute ${file} and not read it, which ${shell} does.`,
-        hint: "Copy it with COPY --chmod=755.",
+        code: "USER_UNKNOWN",
+        prediction: `would fail (${wrapper} ends with an error)`,
+        message: `the ${what} ${JSON.stringify(missing.name)} is not in ${what === "user" ? "/etc/passwd" : "/etc/group"} of the image.`,
+        hint: `Give the ${what} by its number, which needs no entry.`,
       },
     );
-    return;
+    return [];
   }
-  // A name without a slash is sought in PATH too, by some shells.
-  if (!file.includes("/") && lookPath(trial, file, cause.environment).kind === "found") return;
-  report(
-    trial,
-    { ...cause, chain },
-    {
-      code: "SCRIPT_NOT_FOUND",
-      prediction: `would fail (${shell} ends with 127)`,
-      message: `${shell} is to read ${file}, which is ${node === undefined ? "not there" : `a ${node.kind}`}.`,
-      hint: "Copy the script to that path, or name the path that it has in the image.",
-    },
-  );
+  if (trial.user.uid !== 0) {
+    report(
+      trial,
+      { chain, severity: "warning" },
+      {
+        code: "USER_SWITCH_REFUSED",
+        prediction: `could fail (${wrapper}: operation not permitted)`,
+        message: `the user ${userName(trial)} may not become ${name}, which only root may.`,
+        hint: `Leave USER out, or start the program without ${wrapper}.`,
+      },
+    );
+  }
+  return namedProgram({ ...trial, user }, { ...cause, chain }, words, "execvp");
 }

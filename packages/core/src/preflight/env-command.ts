@@ -6,6 +6,8 @@ export interface EnvCommand {
   readonly changes: ReadonlyMap<string, string | undefined>;
   /** Starts with nothing of the environment. */
   readonly cleared: boolean;
+  /** Had `-S`, which older versions do not know. */
+  readonly splits: boolean;
 }
 
 /** Reads the arguments of `env` (coreutils and busybox); `undefined`: an option that is not known here. */
@@ -13,6 +15,11 @@ export function parseEnvCommand(args: readonly string[]): EnvCommand | undefined
   const ahead = [...args].reverse();
   const changes = new Map<string, string | undefined>();
   let cleared = false;
+  let splits = false;
+  const split = (text: string): void => {
+    splits = true;
+    ahead.push(...splitString(text).reverse());
+  };
   // Each round takes a word; `-S` adds as many as its text has.
   for (let word = ahead.pop(); word !== undefined; word = ahead.pop()) {
     if (word === "--") continue;
@@ -25,20 +32,20 @@ export function parseEnvCommand(args: readonly string[]): EnvCommand | undefined
     } else if (word.startsWith("--unset=")) {
       changes.set(word.slice(8), undefined);
     } else if (word === "-S" || word === "--split-string") {
-      ahead.push(...splitString(ahead.pop() ?? "").reverse());
+      split(ahead.pop() ?? "");
     } else if (word.startsWith("-S") || word.startsWith("--split-string=")) {
-      ahead.push(...splitString(word.replace(/^(?:-S|--split-string=)/, "")).reverse());
+      split(word.replace(/^(?:-S|--split-string=)/, ""));
     } else if (word.startsWith("-vS")) {
-      ahead.push(...splitString(word.slice(3)).reverse());
+      split(word.slice(3));
     } else if (word.startsWith("-")) {
       return undefined;
     } else if (/^[^=]+=/.test(word)) {
       changes.set(word.slice(0, word.indexOf("=")), word.slice(word.indexOf("=") + 1));
     } else {
-      return { words: [word, ...ahead.reverse()], changes, cleared };
+      return { words: [word, ...ahead.reverse()], changes, cleared, splits };
     }
   }
-  return { words: [], changes, cleared };
+  return { words: [], changes, cleared, splits };
 }
 
 /** Words in quotes and between blanks; escapes other than of quotes and blanks are rare enough to be left. */

@@ -1,17 +1,21 @@
 import { posix } from "node:path";
 import { isWithin } from "../context/path.ts";
+import type { FileFormat } from "../elf/format.ts";
 import type { ExecutableReport } from "../elf/inspect.ts";
 import { byLoader, closureFindings } from "./libraries.ts";
 import type { Execution } from "./execution.ts";
 import { reach, type Reached } from "./reach.ts";
 import { parseShebang } from "./shebang.ts";
 import { permissions, prediction, report, type Cause, type Trial } from "./trial.ts";
-import { delegates } from "./delegates.ts";
+import { delegates, startsOthers } from "./delegates.ts";
 
 /** Scripts that name scripts: the kernel goes five deep (fs/exec.c, `exec_binprm`). */
 const MOST_SCRIPTS = 5;
 /** Programs that start programs, by any means. */
 const MOST_EXECUTIONS = 32;
+
+/** What a shell reads that is told to start it. */
+const texts: ReadonlySet<FileFormat> = new Set(["text", "empty", "script-indented", "script-with-bom"]);
 
 /** Follows an execve as the kernel would carry it out, and what the program is known to start then. */
 export async function execute(trial: Trial, cause: Cause, execution: Execution): Promise<void> {
@@ -33,8 +37,8 @@ export async function execute(trial: Trial, cause: Cause, execution: Execution):
   if (found.format === "script") return script(trial, cause, execution, reached);
   if (await starts(trial, cause, execution, reached, found)) {
     if (found.linkage === "loader") return byLoader(trial, cause, path, execution.args);
-    for (const next of delegates(trial, cause, execution)) {
-      await execute(trial, next.cause, next.execution);
+    for (const next of await delegates(trial, cause, execution)) {
+      await execute(next.trial, next.cause, next.execution);
     }
   }
 }
@@ -56,19 +60,24 @@ function underVolume(trial: Trial, { chain }: Cause, path: string, { walk }: Rea
 }
 
 async function script(trial: Trial, cause: Cause, execution: Execution, { walk }: Reached): Promise<void> {
-  const { path, args, scripts } = execution;
+  const { path, args, scripts, runsText } = execution;
   const { head = "" } = await trial.files.facts(walk.path);
   const shebang = parseShebang(head);
   if (shebang.kind !== "interpreter") {
-    report(trial, cause, {
-      code: "SCRIPT_INTERPRETER_UNNAMED",
-      prediction: prediction(path, "ENOEXEC"),
-      message:
-        shebang.kind === "unnamed"
-          ? `${path} begins with #! and names no interpreter.`
-          : `the first line of ${path} is longer than the kernel reads, which is 256 bytes.`,
-      hint: "Write a short line such as #!/bin/sh.",
-    });
+    const severity = runsText === "never" ? cause.severity : "warning";
+    report(
+      trial,
+      { ...cause, severity },
+      {
+        code: "SCRIPT_INTERPRETER_UNNAMED",
+        prediction: prediction(path, "ENOEXEC"),
+        message:
+          shebang.kind === "unnamed"
+            ? `${path} begins with #! and names no interpreter.`
+            : `the first line of ${path} is longer than the kernel reads, which is 256 bytes.`,
+        hint: "Write a short line such as #!/bin/sh.",
+      },
+    );
     return;
   }
   if (scripts >= MOST_SCRIPTS) {
@@ -101,7 +110,7 @@ async function script(trial: Trial, cause: Cause, execution: Execution, { walk }
       args: [...(argument === undefined ? [] : [argument]), path, ...args],
       role: "interpreter",
       scripts: scripts + 1,
-      runsText: false,
+      runsText,
     },
   );
 }
@@ -110,14 +119,21 @@ async function script(trial: Trial, cause: Cause, execution: Execution, { walk }
 async function starts(
   trial: Trial,
   cause: Cause,
-  { path, runsText }: Execution,
+  { path, runsText, scripts }: Execution,
   { walk }: Reached,
   found: ExecutableReport,
 ): Promise<boolean> {
-  if (runsText && (found.format === "text" || found.format === "empty")) return false;
+  const isText = texts.has(found.format);
+  const isPlain = isText && found.format !== "script-with-bom";
+  if (isPlain && runsText === "always" && scripts === 0) return false;
+  // Refused by the kernel, a script is read by the shell that it was started by, and so is a text.
+  const isReadInstead = runsText !== "never" && (scripts > 0 || isText);
   let ok = true;
   for (const problem of found.problems) {
-    const certain = problem.severity === "error" && !isDoubtful(found, problem.code);
+    if (problem.code === "EXECUTABLE_OPENS_LIBRARIES" && startsOthers(walk.path)) continue;
+    const isKernels = !crashes(problem.code);
+    const certain =
+      problem.severity === "error" && !isDoubtful(found, problem.code) && !(isKernels && isReadInstead);
     if (certain) ok = false;
     report(
       trial,
@@ -142,6 +158,10 @@ function isDoubtful({ linkage, elf }: ExecutableReport, code: string): boolean {
 
 /** In the kernel's words, where it is the kernel that refuses. */
 function fails(path: string, code: string): string {
-  const crashes = /TRUNCATED|WRONG_OS|NO_INTERPRETER|SHARED_LIBRARY|DEBUG_ONLY/.test(code);
-  return crashes ? `would fail (${posix.basename(path)} crashes at once)` : prediction(path, "ENOEXEC");
+  return crashes(code) ? `would fail (${posix.basename(path)} crashes at once)` : prediction(path, "ENOEXEC");
+}
+
+/** Whether the kernel starts it even so. */
+function crashes(code: string): boolean {
+  return /^EXECUTABLE_(?:TRUNCATED|WRONG_OS|NO_INTERPRETER|SHARED_LIBRARY|DEBUG_ONLY)$/.test(code);
 }

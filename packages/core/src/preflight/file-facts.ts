@@ -29,7 +29,7 @@ export async function fileFacts(source: ByteSource): Promise<FileFacts> {
 
 /** Collects, while a layer is indexed, the facts of ELF files, of scripts, and of what has an x bit. */
 export const executableFacts: FactCollector = {
-  id: "executables 1",
+  id: "executables 2",
   async collect(_path, header, body) {
     const found = await streamedFacts(body, header.size);
     const isPlain = found.format !== "elf" && found.head === undefined;
@@ -119,6 +119,7 @@ const elfSchema: z.ZodType<ElfFacts> = z.object({
   rpath: text,
   runpath: text,
   flags1: z.number(),
+  filters: z.array(z.object({ name: z.string(), required: z.boolean() })).exactOptional(),
   versionNeeds: z.array(
     z.object({
       library: z.string(),
@@ -145,6 +146,11 @@ const elfSchema: z.ZodType<ElfFacts> = z.object({
     owners: z.array(z.string()),
   }),
   maker: z.enum(["go", "node", "bun", "deno"]).exactOptional(),
+  go: z.record(z.string(), z.string()).exactOptional(),
+  arm: z
+    .object({ level: z.number().exactOptional(), float: z.enum(["soft", "hard", "any"]).exactOptional() })
+    .exactOptional(),
+  opensNss: z.boolean().exactOptional(),
   faults: z.array(fault),
 });
 

@@ -102,8 +102,8 @@ function walk(root: RootFs, asked: string): Walk {
   };
   const way = { asked, searched: [...searched], links };
   try {
-    const { path, node, obstacle } = resolveInside({ lstat }, asked);
-    const isBlocked = obstacle !== undefined || (asked.endsWith("/") && node?.kind === "file");
+    const { path, node, obstacle } = resolveInside({ lstat }, asked, { missing: "stop" });
+    const isBlocked = obstacle !== undefined;
     return {
       ...way,
       searched: [...searched],

@@ -1,5 +1,7 @@
 import { closureOf } from "../elf/closure.ts";
 import type { ElfFacts } from "../elf/elf.ts";
+import type { ClosureOptions } from "../elf/loaded-object.ts";
+import { alternateProblems } from "./alternates.ts";
 import type { Walk } from "./image-files.ts";
 import { missingDlopens } from "./dlopen.ts";
 import { parseLoaderCommand } from "./loader-command.ts";
@@ -13,7 +15,7 @@ import {
   type Cause,
   type Trial,
 } from "./trial.ts";
-import { may } from "./user.ts";
+import { asExecuted, may } from "./user.ts";
 
 /** Follows a dynamic program to its loader and its libraries. @returns whether all of them are in order */
 export async function closureFindings(
@@ -32,7 +34,9 @@ export async function closureFindings(
     file: loader.walk.path,
     detail: `${permissions(loader.node.mode)} ${loader.node.uid}:${loader.node.gid}, loader of ${path}`,
   });
-  return librariesOf(trial, cause, path, walk, interpreter);
+  const { user, gainsRights } =
+    walk.node === undefined ? { user: trial.user, gainsRights: false } : asExecuted(trial.user, walk.node);
+  return librariesOf({ ...trial, user }, cause, path, walk, { interpreter, secure: gainsRights });
 }
 
 /** What a loader loads that is itself the program which is started. */
@@ -66,7 +70,20 @@ export async function byLoader(
     return;
   }
   trial.steps.push({ kind: "program", path: program, file: walk.path, detail: `loaded by ${loader}` });
-  await librariesOf(trial, next, program, walk, fromWorkingDirectory(trial, loader));
+  unreadable(trial, next, loader, program);
+  const itself = await trial.files.facts(trial.files.walk(fromWorkingDirectory(trial, loader)).path);
+  const isLoadable = elf.type === "dyn" || elf.type === "exec";
+  if (!isLoadable || (!elf.hasDynamic && itself.elf?.loader?.kind === "musl")) {
+    report(trial, next, {
+      code: "EXECUTABLE_NOT_PROGRAM",
+      prediction: `would fail (${loader} ends with an error)`,
+      message: `${loader} is to load ${program}, which is ${isLoadable ? "static" : "neither a program nor a library"}.`,
+      hint: isLoadable ? `Start ${program} itself.` : "Copy the program that the linker made.",
+    });
+    return;
+  }
+  const interpreter = fromWorkingDirectory(trial, loader);
+  await librariesOf(trial, next, program, walk, { interpreter, secure: false });
 }
 
 async function librariesOf(
@@ -74,14 +91,14 @@ async function librariesOf(
   cause: Cause,
   path: string,
   { asked }: Walk,
-  interpreter: string,
+  loaded: Pick<ClosureOptions, "interpreter" | "secure">,
 ): Promise<boolean> {
   const before = trial.findings.length;
   const libraryPath = cause.environment.get("LD_LIBRARY_PATH");
   const preload = cause.environment.get("LD_PRELOAD");
   const options = {
     workingDirectory: trial.workingDirectory,
-    interpreter,
+    ...loaded,
     ...(libraryPath === undefined ? {} : { libraryPath }),
     ...(preload === undefined ? {} : { preload }),
   };
@@ -107,6 +124,18 @@ async function librariesOf(
     if (foundBy === "program" || foundBy === "interpreter") continue;
     trial.steps.push({ kind: "library", path: name, file: real.path, detail: `by ${foundBy}` });
     unreadable(trial, cause, path, file);
+  }
+  for (const { level, problem } of await alternateProblems(trial.files.libraries, asked, closure, options)) {
+    report(
+      trial,
+      { chain: cause.chain, severity: "warning" },
+      {
+        code: problem.code,
+        prediction: `could fail on processors with ${level}`,
+        message: `${problem.message.replace(/\.$/, "")}; their libraries in glibc-hwcaps come first.`,
+        hint: problem.hint ?? "Link it statically.",
+      },
+    );
   }
   for (const { object, sonames, feature } of await missingDlopens(
     trial.files.libraries,

@@ -1,9 +1,9 @@
 import type { ContainerConfig, Platform } from "@undocked/registry";
-import { cleanPath } from "../context/path.ts";
+import { baseName, cleanPath, joinPath, parentPath } from "../context/path.ts";
 import type { RootFs } from "../rootfs/rootfs.ts";
-import { found } from "./delegates.ts";
 import { execute } from "./execute.ts";
 import { imageFiles, type ImageFiles } from "./image-files.ts";
+import { namedProgram } from "./named-program.ts";
 import type { Proof } from "./proof.ts";
 import { report, type Cause, type Trial } from "./trial.ts";
 import { findUser, may, type FoundUser } from "./user.ts";
@@ -76,8 +76,7 @@ function environmentOf({ Env = [] }: ContainerConfig): ReadonlyMap<string, strin
 }
 
 async function start(trial: Trial, cause: Cause, argv: readonly string[]): Promise<void> {
-  const [name = "", ...args] = argv;
-  if (name === "") {
+  if (argv[0] === "") {
     report(trial, cause, {
       code: "ENTRYPOINT_EMPTY",
       prediction: "would fail",
@@ -86,8 +85,8 @@ async function start(trial: Trial, cause: Cause, argv: readonly string[]): Promi
     });
     return;
   }
-  for (const next of found(trial, cause, name, args, "program"))
-    await execute(trial, next.cause, next.execution);
+  for (const next of namedProgram(trial, cause, argv, "runtime"))
+    await execute(next.trial, next.cause, next.execution);
 }
 
 function checkUser(trial: Trial, { missing, name }: FoundUser): void {
@@ -108,7 +107,7 @@ function checkUser(trial: Trial, { missing, name }: FoundUser): void {
 /** One that is not there is made by the runtime. */
 function checkWorkingDirectory(trial: Trial, { environment }: Cause): void {
   const { files, workingDirectory, user } = trial;
-  const { node, fault, searched } = files.walk(workingDirectory);
+  const { node, fault, searched, links } = files.walk(workingDirectory);
   const cause = { chain: [`WORKDIR ${workingDirectory}`], severity: "error" as const, environment };
   if (fault !== undefined || (node !== undefined && node.kind !== "directory")) {
     report(trial, cause, {
@@ -117,6 +116,19 @@ function checkWorkingDirectory(trial: Trial, { environment }: Cause): void {
       message: `the working directory ${workingDirectory} is ${node === undefined ? "not to be reached" : `a ${node.kind}`}: mkdir ${workingDirectory}: not a directory.`,
       hint: "Name a directory in WORKDIR, or copy the file to another path.",
     });
+    return;
+  }
+  if (node === undefined && leadsNowhere(trial)) {
+    report(
+      trial,
+      { ...cause, severity: "warning" },
+      {
+        code: "WORKDIR_NOT_DIRECTORY",
+        prediction: "could fail",
+        message: `the working directory ${workingDirectory} is a link to nothing (${links.join(", ")}): Docker makes what it leads to, runc alone says mkdir ${workingDirectory}: file exists.`,
+        hint: "Make the directory that the link leads to.",
+      },
+    );
     return;
   }
   const closed = [...searched, workingDirectory].find((path) => {
@@ -134,6 +146,16 @@ function checkWorkingDirectory(trial: Trial, { environment }: Cause): void {
       hint: `Give ${closed} mode 0755, or the user as its owner.`,
     },
   );
+}
+
+/** Whether the last thing that is there, on the way to the working directory, is a link. */
+function leadsNowhere({ files, workingDirectory }: Trial): boolean {
+  for (let path = workingDirectory; path !== "/"; path = parentPath(path)) {
+    const parent = files.walk(parentPath(path));
+    if (parent.node !== undefined)
+      return files.root.lstat(joinPath(parent.path, baseName(path))) !== undefined;
+  }
+  return false;
 }
 
 /** A check that cannot run makes a container unhealthy, and stops no start. */

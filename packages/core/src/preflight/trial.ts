@@ -1,4 +1,5 @@
 import type { Platform } from "@undocked/registry";
+import { parentPath } from "../context/path.ts";
 import { may } from "./user.ts";
 import type { ImageFiles, Walk } from "./image-files.ts";
 import type { Finding, ProofStep, UserFacts } from "./proof.ts";
@@ -67,8 +68,17 @@ export function report(
 }
 
 /** The path as the kernel sees it: `..` and links are its business. */
-export function fromWorkingDirectory({ workingDirectory }: Trial, path: string): string {
-  return path.startsWith("/") ? path : `${workingDirectory}/${path}`;
+export function fromWorkingDirectory({ files, workingDirectory }: Trial, path: string): string {
+  if (path.startsWith("/")) return path;
+  const { node, path: real } = files.walk(workingDirectory);
+  if (node !== undefined) return `${workingDirectory}/${path}`;
+  // The runtime makes it, so that there is a way up from it.
+  let [directory, rest] = [real, path];
+  for (let up = /^\.\.?(?:\/+|$)/.exec(rest); up !== null; up = /^\.\.?(?:\/+|$)/.exec(rest)) {
+    if (up[0].startsWith("..")) directory = parentPath(directory);
+    rest = rest.slice(up[0].length);
+  }
+  return `${directory}/${rest}`;
 }
 
 /** The first directory on the way that the user may not search; `undefined`: none. */

@@ -41,6 +41,23 @@ export function may({ uid, groups }: UserFacts, what: 1 | 2 | 4, node: SourceNod
   return ((node.mode >> shift) & what) !== 0;
 }
 
+/** Whom a program runs as once it is started: set-uid and set-gid bits change that, and file capabilities add rights. */
+export function asExecuted(
+  user: UserFacts,
+  { mode, uid, gid, xattrs }: SourceNode,
+): { readonly user: UserFacts; readonly gainsRights: boolean } {
+  const setsUser = (mode & 0o4000) !== 0 && uid !== user.uid;
+  // Without the group's x bit it means something else.
+  const setsGroup = (mode & 0o2010) === 0o2010 && gid !== user.gid;
+  const hasCapabilities = user.uid !== 0 && xattrs?.["security.capability"] !== undefined;
+  const changed: UserFacts = {
+    ...user,
+    ...(setsUser ? { name: String(uid), uid } : {}),
+    ...(setsGroup ? { gid, groups: [...user.groups, gid] } : {}),
+  };
+  return { user: changed, gainsRights: setsUser || setsGroup || hasCapabilities };
+}
+
 /** Of a line that begins with the name, or whose number it is. */
 async function entryOf(
   files: ImageFiles,

@@ -24,7 +24,7 @@ export interface IndexLayerOptions {
 
 /** Files whose content is kept, up to {@link MOST_KEPT} bytes each and {@link MOST_KEPT_FILES} in all. */
 const KEPT =
-  /^\/(?:etc\/(?:passwd|group|os-release|ld\.so\.conf|ld\.so\.cache|ld\.so\.conf\.d\/[^/]+\.conf|ld-musl-[^/]+\.path)|usr\/lib\/os-release)$/;
+  /^\/(?:etc\/(?:passwd|group|os-release|ld\.so\.conf|ld\.so\.cache|ld\.so\.preload|ld\.so\.conf\.d\/[^/]+\.conf|ld-musl-[^/]+\.path)|usr\/lib\/os-release)$/;
 const MOST_KEPT = 512 * 1024;
 const MOST_KEPT_FILES = 128;
 /** Linux' own limit; deeper trees would cost more than they can be worth. */
