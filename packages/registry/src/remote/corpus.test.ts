@@ -1,15 +1,18 @@
 import { describe, expect, test } from "vitest";
 import { readCorpus } from "../../../../test/support/corpus.ts";
 import { apiHost, parseReference, referrersTag } from "../oci/reference.ts";
-import { isDigest, parseDigest } from "../oci/digest.ts";
+import { digestOf, isDigest, parseDigest } from "../oci/digest.ts";
 import { parseManifestDocument } from "../oci/manifest.ts";
+import { readAll } from "../store/verify.ts";
 import { isLoopback } from "./address.ts";
+import { registryClient } from "./client.ts";
 import { parseHostsToml } from "./hosts-toml.ts";
 import { nextPage, type NextPage } from "./link.ts";
 import { judgeLocation, withQuery, type RefusedReason } from "./location.ts";
 import { parseContentRange, planResumption, receivedBytes } from "./range.ts";
 import { judgeRealm } from "./realm.ts";
 import { planRedirect } from "./redirect.ts";
+import type { RemoteRepository } from "./repository.ts";
 import {
   adviceForErrorCode,
   adviceForSocketError,
@@ -126,13 +129,22 @@ describe(`${locations.links.length} Link headers`, () => {
     BAD_LINK: { kind: "refused", reason: "malformed" },
     LOOP: { kind: "refused", reason: "loop" },
   };
-  // An endless listing is for the listing to end: see tags.test.ts.
   const headers = locations.links.filter(({ request }) => request !== undefined);
   test.each(named(headers))("%s", (_, it) => {
     const page = nextPage(it.request ?? "", it.header ?? null);
     if (it.error !== undefined) expect(page).toEqual(kinds[it.error]);
     else
       expect(page).toEqual(typeof it.next === "string" ? { kind: "page", url: it.next } : { kind: "none" });
+  });
+  const listings = locations.links.filter(({ request }) => request === undefined);
+  test.each(named(listings))("%s", async (_, it) => {
+    expect(it.error).toBe("TOO_MANY_PAGES");
+    let page = 0;
+    const repository = answeredWith(() => ({
+      text: '{"tags":["a"]}',
+      link: `<?page=${(page += 1)}>; rel="next"`,
+    }));
+    await expect(readTags(repository)).rejects.toMatchObject({ code: "REGISTRY_PROTOCOL" });
   });
 });
 
@@ -252,8 +264,18 @@ describe(`${misc.manifests.length} manifests`, () => {
     "nesting depth 100000": () => "[".repeat(100_000),
   };
   for (const it of misc.manifests) {
-    // A descriptor's type against the served one is the client's to compare: see pull.test.ts.
-    if (it.contentType.startsWith("(by digest")) continue;
+    const promised = /^\(by digest, descriptor mediaType (\S+)\) (\S+)$/.exec(it.contentType);
+    if (promised !== null) {
+      const [, mediaType = "", type = ""] = promised;
+      test(it.name, async () => {
+        const text = JSON.stringify(it.body);
+        const target = { mediaType, digest: digestOf(text), size: text.length };
+        const reading = readAll(answeredWith(() => ({ text, type })).fetch(target));
+        expect(it.verdict).toBe("reject");
+        await expect(reading).rejects.toMatchObject({ code: "MANIFEST_INVALID" });
+      });
+      continue;
+    }
     test(it.name, () => {
       const text = generated[it.name]?.() ?? it.raw ?? JSON.stringify(it.body);
       const read = () => parseManifestDocument(Buffer.from(text), it.contentType.split(";")[0]);
@@ -268,3 +290,38 @@ describe(`${misc.manifests.length} manifests`, () => {
 test("containerd's hosts.toml: the hosts in their order, with what each is for", () => {
   expect(parseHostsToml(misc.hostsToml.toml, "hosts.toml")).toEqual(misc.hostsToml.expect);
 });
+
+interface Answered {
+  readonly text: string;
+  readonly type?: string;
+  readonly link?: string;
+}
+
+/** A repository whose registry has one answer to everything. */
+function answeredWith(answer: () => Answered): RemoteRepository {
+  const client = registryClient({
+    credentials: "anonymous",
+    transport: async () => {
+      const { text, type = null, link = null } = answer();
+      const headers = new Map([
+        ["content-type", type],
+        ["link", link],
+      ]);
+      return {
+        status: 200,
+        headers: { get: (name) => headers.get(name) ?? null },
+        body: (async function* () {
+          yield Buffer.from(text);
+        })(),
+        cancel: () => undefined,
+      };
+    },
+  });
+  return client.repository("registry.example/a");
+}
+
+async function readTags(repository: RemoteRepository): Promise<number> {
+  let count = 0;
+  for await (const _ of repository.tags()) count += 1;
+  return count;
+}
