@@ -1,7 +1,6 @@
-import { randomUUID } from "node:crypto";
-import { rename, rm, writeFile } from "node:fs/promises";
 import type { BuiltImage } from "@undocked/core";
 import { UndockedError } from "@undocked/registry";
+import { writeWholeFile } from "@undocked/registry/files";
 
 interface Files {
   readonly metadataFile?: string;
@@ -18,19 +17,15 @@ export async function writeMetadata(image: BuiltImage, files: Files): Promise<vo
       "containerimage.digest": image.digest,
       ...(image.tags.length === 0 ? {} : { "image.name": image.tags.join(",") }),
     };
-    await writeWhole(files.metadataFile, `${JSON.stringify(metadata, null, 2)}\n`);
+    await writeFile(files.metadataFile, `${JSON.stringify(metadata, null, 2)}\n`);
   }
-  if (files.iidFile !== undefined) await writeWhole(files.iidFile, image.manifest.config.digest);
+  if (files.iidFile !== undefined) await writeFile(files.iidFile, image.manifest.config.digest);
 }
 
-/** Beside, then in place: no reader sees a half. */
-async function writeWhole(path: string, text: string): Promise<void> {
-  const beside = `${path}.${randomUUID()}.tmp`;
+async function writeFile(path: string, text: string): Promise<void> {
   try {
-    await writeFile(beside, text);
-    await rename(beside, path);
+    await writeWholeFile(path, text);
   } catch (cause) {
-    await rm(beside, { force: true });
     throw new UndockedError("OUTPUT_UNWRITABLE", `${path} cannot be written: ${String(cause)}.`, {
       hint: "Name a path whose directory can be written.",
       cause,

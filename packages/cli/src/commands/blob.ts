@@ -1,9 +1,6 @@
-import { randomUUID } from "node:crypto";
-import { createWriteStream } from "node:fs";
-import { rename, rm } from "node:fs/promises";
 import { resolve } from "node:path";
-import { pipeline } from "node:stream/promises";
 import { parseReference, registryClient } from "@undocked/registry";
+import { writeWholeFile } from "@undocked/registry/files";
 import { parseArguments, UsageError, type Usage } from "../args.ts";
 import type { Command } from "../io.ts";
 import { registryFlags, registryOptions } from "../registry-flags.ts";
@@ -33,17 +30,6 @@ export const command: Command = async (argv, io, signal) => {
   const content = repository.fetch(await repository.describeBlob(reference.digest, { signal }), { signal });
   const output = flags.text("output");
   if (output === undefined) for await (const chunk of content) io.stdout.write(chunk);
-  else await writeFile(resolve(io.cwd, output), content);
+  else await writeWholeFile(resolve(io.cwd, output), content);
   return 0;
 };
-
-async function writeFile(path: string, content: AsyncIterable<Uint8Array>): Promise<void> {
-  const beside = `${path}.${randomUUID()}.tmp`;
-  try {
-    await pipeline(content, createWriteStream(beside, { flags: "wx" }));
-    await rename(beside, path);
-  } catch (error) {
-    await rm(beside, { force: true });
-    throw error;
-  }
-}

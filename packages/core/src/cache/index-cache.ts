@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { gunzip, gzip } from "node:zlib";
 import { digestHex, digestOf, isDigest, type Digest } from "@undocked/registry";
+import { writeWholeFile } from "@undocked/registry/files";
 import { z } from "zod";
-import { writeWhole } from "./whole-file.ts";
 import type { IndexEntry, LayerIndex } from "../rootfs/layer-index.ts";
 
 /** Keeps what was found out about layers, by the digest of the layer as it lies in the registry. */
@@ -36,7 +36,7 @@ export function indexCache(directory: string): IndexCache {
       return index?.collector === collector ? index : undefined;
     },
     async write(layer, index) {
-      await writeWhole(fileOf(layer, index.collector), await encoded(index), "synced");
+      await writeWholeFile(fileOf(layer, index.collector), await encoded(index));
     },
   };
 }

@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import { readFile, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { digestOf, isDigest, type Digest } from "@undocked/registry";
+import { writeWholeFile } from "@undocked/registry/files";
 import { z } from "zod";
 import type { Layer } from "../layer/make-layer.ts";
-import { writeWhole } from "./whole-file.ts";
 
 /** What came out of inputs before: layers, and things found to be in order. All of it can be found out again. */
 export interface RecipeCache {
@@ -34,7 +34,7 @@ export function recipeCache(directory: string): RecipeCache {
   }
 
   const keep = (key: string, json: string): Promise<void> =>
-    writeWhole(fileOf(key), `${label(key, json)}${json}`, "scratch").catch(() => {});
+    writeWholeFile(fileOf(key), `${label(key, json)}${json}`, { durability: "scratch" }).catch(() => {});
 
   return {
     async read(key) {

@@ -1,8 +1,8 @@
-import { randomUUID } from "node:crypto";
-import { mkdir, open, realpath, rename, rm } from "node:fs/promises";
+import { mkdir, realpath } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { z } from "zod";
+import { writeWholeFile } from "../files/whole-file.ts";
 import { isDockerHub } from "../oci/reference.ts";
 import { findLogin, parseCredentialFile } from "./config-file.ts";
 import { CredentialError } from "./credential-error.ts";
@@ -137,19 +137,10 @@ async function credentialFile({
 }
 
 async function writeConfig(path: string, config: unknown): Promise<void> {
-  const beside = `${path}.${randomUUID()}.tmp`;
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    const file = await open(beside, "wx", 0o600);
-    try {
-      await file.writeFile(`${JSON.stringify(config, undefined, "\t")}\n`);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(beside, path);
+    await writeWholeFile(path, `${JSON.stringify(config, undefined, "\t")}\n`, { mode: 0o600 });
   } catch (error) {
-    await rm(beside, { force: true });
     throw new CredentialError("CREDENTIAL_FILE_INVALID", `The credential file ${path} cannot be written.`, {
       cause: error,
       hint: "Check who may write there.",

@@ -2,7 +2,9 @@ import { randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { link, mkdir, open, readdir, rm, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { gatheringWriter, hasCode, ifPresent, renameInto } from "../store/files.ts";
+import { hasCode, ifPresent } from "../files/absent.ts";
+import { gatheringWriter } from "../files/chunks.ts";
+import { renameInto } from "../files/whole-file.ts";
 import type { Draft, Storage } from "./storage.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;

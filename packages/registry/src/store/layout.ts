@@ -13,7 +13,9 @@ import {
 } from "../oci/digest.ts";
 import { encodeJson } from "../oci/json.ts";
 import { manifestSizeLimit, parseManifestDocument, type Index } from "../oci/manifest.ts";
-import { besideName, hasCode, ifPresent, readChunks, writeChunks, writeWhole } from "./files.ts";
+import { hasCode, ifPresent } from "../files/absent.ts";
+import { readChunks, writeChunks } from "../files/chunks.ts";
+import { besideName, writeWhole } from "../files/whole-file.ts";
 import {
   emptyIndex,
   findRoot,
@@ -60,7 +62,9 @@ export function ociLayout(directory: string, options: OciLayoutOptions = {}): Oc
   ): Promise<void> => {
     await prepare(directory);
     const temporary = besideName(join(directory, INGEST));
-    await writeWhole(temporary, (file) => writeChunks(file, abortable(content, signal)), target, durability);
+    await writeWhole(temporary, (file) => writeChunks(file, abortable(content, signal)), target, {
+      durability,
+    });
   };
 
   const exists = async (target: Descriptor): Promise<boolean> => {
@@ -83,7 +87,7 @@ export function ociLayout(directory: string, options: OciLayoutOptions = {}): Oc
           await confirm();
         },
         () => indexPath,
-        durability,
+        { durability },
       );
     });
   };

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { link, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { hasCode, ifPresent } from "./files.ts";
+import { hasCode, ifPresent } from "../files/absent.ts";
 
 /** A lock is held for a few milliseconds; one this old was left by a process that was killed. */
 const STALE_MS = 30_000;

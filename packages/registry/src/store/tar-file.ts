@@ -2,7 +2,7 @@ import { mkdtemp, open, rm, type FileHandle } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, posix } from "node:path";
 import { readTar } from "../tar/index.ts";
-import { readChunks, writeChunks } from "./files.ts";
+import { readChunks, writeChunks } from "../files/chunks.ts";
 import { gunzipped } from "./gunzip.ts";
 import { abortable } from "./memory.ts";
 import type { CallOptions } from "./store.ts";

@@ -1,0 +1,1 @@
+export { writeWholeFile, type Durability, type WholeFileOptions } from "./whole-file.ts";

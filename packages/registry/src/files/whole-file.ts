@@ -1,0 +1,77 @@
+import { randomUUID } from "node:crypto";
+import { mkdir, open, rename, rm, type FileHandle } from "node:fs/promises";
+import { dirname } from "node:path";
+import { writeChunks } from "./chunks.ts";
+
+/** `scratch` for what is checked when it is read, and may be lost when the power is. */
+export type Durability = "synced" | "scratch";
+
+export interface WholeFileOptions {
+  /** Default: `synced`, its name as well. */
+  readonly durability?: Durability;
+  /** Permissions. Default: 0o666 without the umask's. */
+  readonly mode?: number;
+}
+
+/**
+ * Writes a file that others see whole or not at all: beside its place, synced, renamed. What was there is replaced; of a
+ * write that fails nothing is left. Missing directories are made.
+ */
+export async function writeWholeFile(
+  path: string,
+  content: string | Uint8Array | AsyncIterable<Uint8Array>,
+  options: WholeFileOptions = {},
+): Promise<void> {
+  const write = (file: FileHandle): Promise<void> =>
+    typeof content === "string" || content instanceof Uint8Array
+      ? file.writeFile(content)
+      : writeChunks(file, content);
+  await mkdir(dirname(path), { recursive: true });
+  await writeWhole(besideName(path), write, () => path, options);
+}
+
+/** A name for a file that is being written: nobody else's, and beside its target. */
+export function besideName(path: string): string {
+  return `${path}.${randomUUID()}.tmp`;
+}
+
+/**
+ * {@link writeWholeFile} in parts.
+ *
+ * @param write - gets the open file
+ * @param target - asked for once the file is written, so that it can be named by its content
+ */
+export async function writeWhole(
+  temporary: string,
+  write: (file: FileHandle) => Promise<void>,
+  target: () => string,
+  { durability = "synced", mode = 0o666 }: WholeFileOptions = {},
+): Promise<void> {
+  const file = await open(temporary, "wx", mode);
+  try {
+    try {
+      await write(file);
+      if (durability === "synced") await file.sync();
+    } finally {
+      await file.close();
+    }
+    await renameInto(temporary, target(), durability);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** Gives a file its name, and makes the name as durable as the file. */
+export async function renameInto(from: string, to: string, durability: Durability = "synced"): Promise<void> {
+  await mkdir(dirname(to), { recursive: true });
+  await rename(from, to);
+  // Windows opens no directory.
+  if (durability === "scratch" || process.platform === "win32") return;
+  const directory = await open(dirname(to), "r");
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
