@@ -29,6 +29,8 @@ export interface DynamicTable extends DynamicSection {
   readonly strings?: { readonly offset: number; readonly size: number };
   readonly versionNeeds?: number;
   readonly versionDefinitions?: number;
+  /** Of a tag that holds a number or an address, the last one. */
+  value(tag: bigint): bigint | undefined;
 }
 
 const Tag = {
@@ -105,6 +107,7 @@ export async function readDynamic(file: Window, header: ElfHeader): Promise<Dyna
     ...(offset === undefined ? {} : { strings: { offset, size } }),
     ...(needs === undefined ? {} : { versionNeeds: requiredOffset(header, needs) }),
     ...(definitions === undefined ? {} : { versionDefinitions: requiredOffset(header, definitions) }),
+    value: last,
   };
 }
 

@@ -10,6 +10,7 @@ import { makerOf, type Maker } from "./maker.ts";
 import { opensNss } from "./nss.ts";
 import { readNotes, type Notes } from "./notes.ts";
 import { FileType, readHeader, SegmentType, type ElfHeader } from "./read.ts";
+import { readSymbols, type Symbols } from "./symbols.ts";
 import { readVersionDefinitions, readVersionNeeds, type LibraryVersions } from "./versions.ts";
 import { wholenessOf } from "./wholeness.ts";
 import { windowOf, type Window } from "./window.ts";
@@ -47,6 +48,8 @@ export interface ElfFacts extends MachineFacts {
   readonly go?: GoBuild;
   /** Of files for Arm. */
   readonly arm?: ArmAttributes;
+  /** Of what musl's loader loads; of others nobody asks. */
+  readonly symbols?: Symbols;
   /** Of static programs with glibc: it opens `libnss_….so` when it looks up users or hosts. Absent is no. */
   readonly opensNss?: boolean;
   /** Parts that could not be read; they are as if they were empty. */
@@ -110,6 +113,10 @@ export async function readElf(source: ByteSource): Promise<ElfFacts> {
   const nss = isStatic && cgo !== "0" && (await attempt(opensNss(file, header), false));
   const loader =
     linkage === "loader" ? (musl ?? (await attempt(readLoader(file, "any"), undefined))) : undefined;
+  const symbols =
+    dynamic !== undefined && isForMusl(dynamic, interpreter, loader)
+      ? await attempt(readSymbols(file, header, dynamic), undefined)
+      : undefined;
   return {
     class: header.class,
     endian: header.endian,
@@ -136,9 +143,21 @@ export async function readElf(source: ByteSource): Promise<ElfFacts> {
     ...(maker === undefined ? {} : { maker }),
     ...(go === undefined ? {} : { go }),
     ...(arm === undefined ? {} : { arm }),
+    ...(symbols === undefined ? {} : { symbols }),
     ...(nss ? { opensNss: true } : {}),
     faults,
   };
+}
+
+/** musl's libc goes by two names, Alpine's and its own; what needs nothing at all may be anybody's. */
+function isForMusl(
+  { needed, filters }: DynamicTable,
+  interpreter: string | undefined,
+  loader: LoaderFacts | undefined,
+): boolean {
+  if (loader !== undefined) return loader.kind === "musl";
+  const needsNothing = needed.length === 0 && filters === undefined && interpreter === undefined;
+  return needsNothing || needed.some((name) => name === "libc.so" || name.startsWith("libc.musl-"));
 }
 
 function isProgram({ type }: ElfHeader): boolean {

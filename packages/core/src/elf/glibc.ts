@@ -5,7 +5,7 @@ import type { Closure, ClosureRequest, FoundBy, LoadedObject } from "./loaded-ob
 import { DynamicFlag } from "./dynamic.ts";
 import type { ElfFacts } from "./elf.ts";
 import { cacheFlags, parseLdSoCache, type CacheEntry } from "./ld-so-cache.ts";
-import { libraryInvalid, libraryMissing, versionProblems } from "./library-problems.ts";
+import { libraryDamage, libraryInvalid, libraryMissing, versionProblems } from "./library-problems.ts";
 import { absolute, directoryOf, probeCounter, type LibraryRoot, type RootFile } from "./library-root.ts";
 import { architectureOf } from "./machine.ts";
 import { expandTokens } from "./tokens.ts";
@@ -87,6 +87,8 @@ export async function glibcClosure(root: LibraryRoot, request: ClosureRequest): 
     if (elf.endian !== program.elf.endian) return { kind: "fatal", path, reason: "has the other byte order" };
     if (elf.type !== "dyn") return { kind: "fatal", path, reason: "is no library" };
     if ((elf.flags1 & DynamicFlag.pie) !== 0) return { kind: "fatal", path, reason: "is a program" };
+    const damage = libraryDamage(elf);
+    if (damage !== undefined) return { kind: "fatal", path, reason: damage };
     return { kind: "found", path, file, elf };
   };
   const inDirectories = async (name: string, candidates: readonly string[]): Promise<Found | undefined> => {

@@ -18,4 +18,5 @@ export { architectureOf, describeMachine, machineMatch, type MachineFacts } from
 export type { Maker } from "./maker.ts";
 export type { DlopenNeed, Notes } from "./notes.ts";
 export { looksLikeElf } from "./read.ts";
+export type { Symbols } from "./symbols.ts";
 export type { LibraryVersions, VersionNeed } from "./versions.ts";

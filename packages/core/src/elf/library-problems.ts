@@ -1,5 +1,7 @@
 import type { Diagnostic } from "@undocked/registry";
+import type { ElfFacts } from "./elf.ts";
 import type { LoadedObject } from "./loaded-object.ts";
+import { givenBy, symbolHash } from "./symbols.ts";
 
 /** A needed library that is nowhere. */
 export function libraryMissing(name: string, neededBy: string): Diagnostic {
@@ -19,6 +21,15 @@ export function libraryInvalid(path: string, neededBy: string, reason: string): 
     message: `${neededBy} needs ${path}, which ${reason}.`,
     hint: "Put the library for the program's platform there.",
   };
+}
+
+/** Why a file that says it is a library cannot be mapped and linked; `undefined`: it can. */
+export function libraryDamage({ wholeness, hasDynamic, faults }: ElfFacts): string | undefined {
+  if (wholeness === "truncated") return "ends before what its headers promise";
+  if (wholeness === "debug-only") return "has a library's debug information and not its code";
+  if (!hasDynamic) return "has no dynamic section";
+  const [fault] = faults;
+  return fault === undefined ? undefined : `is damaged: ${fault.message.replace(/\.$/, "")}`;
 }
 
 /** glibc's check of every version that an object needs (elf/dl-version.c). */
@@ -50,6 +61,28 @@ export function versionProblems(
         }));
     }),
   );
+}
+
+/** More than anybody reads. */
+const MOST_SYMBOLS = 64;
+
+/** What musl misses as it binds every symbol before the start; nothing where one of the files was not read so far. */
+export function symbolProblems(objects: readonly LoadedObject[]): readonly Diagnostic[] {
+  const known = objects.flatMap(({ elf }) => elf.symbols ?? []);
+  if (known.length < objects.length) return [];
+  const given = known.map(givenBy);
+  return objects
+    .flatMap(({ path, elf }) =>
+      (elf.symbols?.wanted ?? [])
+        .filter((name) => !given.some((hashes) => hashes.has(symbolHash(name))))
+        .map((name) => ({
+          code: "SYMBOL_MISSING",
+          severity: "error" as const,
+          message: `${path} needs the symbol ${name}, which neither the program nor its libraries define.`,
+          hint: "Use the libraries that it was linked with, use a base as new as theirs, or link statically.",
+        })),
+    )
+    .slice(0, MOST_SYMBOLS);
 }
 
 function unversioned(object: LoadedObject, provider: LoadedObject): Diagnostic {

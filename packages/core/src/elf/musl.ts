@@ -1,6 +1,6 @@
 import type { Diagnostic } from "@undocked/registry";
 import type { Closure, ClosureRequest, FoundBy, LoadedObject } from "./loaded-object.ts";
-import { libraryInvalid, libraryMissing } from "./library-problems.ts";
+import { libraryDamage, libraryInvalid, libraryMissing, symbolProblems } from "./library-problems.ts";
 import { absolute, directoryOf, probeCounter, type LibraryRoot, type RootFile } from "./library-root.ts";
 
 interface Loaded extends LoadedObject {
@@ -107,6 +107,11 @@ export async function muslClosure(root: LibraryRoot, request: ClosureRequest): P
       problems.push(libraryInvalid(path, needing.path, "is no library for the program's machine"));
       return;
     }
+    const damage = libraryDamage(elf);
+    if (damage !== undefined) {
+      problems.push(libraryInvalid(path, needing.path, damage));
+      return;
+    }
     const origin = directoryOf(path);
     objects.push({
       name,
@@ -132,6 +137,7 @@ export async function muslClosure(root: LibraryRoot, request: ClosureRequest): P
     for (const name of object.elf.needed) await load(name, object);
   }
   if (!objects.includes(self)) objects.push(self);
+  if (problems.every(({ severity }) => severity === "warning")) problems.push(...symbolProblems(objects));
   return { loader: "musl", objects: objects.map(publicObject), problems };
 }
 

@@ -150,6 +150,7 @@ const elfSchema: z.ZodType<ElfFacts> = z.object({
   arm: z
     .object({ level: z.number().exactOptional(), float: z.enum(["soft", "hard", "any"]).exactOptional() })
     .exactOptional(),
+  symbols: z.object({ wanted: z.array(z.string()), given: z.string() }).exactOptional(),
   opensNss: z.boolean().exactOptional(),
   faults: z.array(fault),
 });
