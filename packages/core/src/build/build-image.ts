@@ -10,11 +10,19 @@ import {
   type Platform,
   type Reference,
 } from "@undocked/registry";
+import type { StoredLayer } from "../cache/cached-layer.ts";
 import type { MappedTree } from "../context/mapped-tree.ts";
 import type { Proof } from "../preflight/proof.ts";
 import { assembleImage, type AssembledImage } from "./assemble.ts";
 import { basePool, completePlan } from "./base-pool.ts";
-import { formatTagged, pushImage, writeOutput, type Delivery, type PushedImage } from "./deliver.ts";
+import {
+  earlyPush,
+  formatTagged,
+  pushImage,
+  writeOutput,
+  type Delivery,
+  type PushedImage,
+} from "./deliver.ts";
 import { downloads } from "./download.ts";
 import { checkOutputs } from "./check-outputs.ts";
 import type { BuildEvent } from "./event.ts";
@@ -22,6 +30,7 @@ import { checkInput, type CheckedInput } from "./check-input.ts";
 import { treeOptions } from "./input.ts";
 import { checkOptions, type BuildOptions } from "./options.ts";
 import { proveStart } from "./prove-start.ts";
+import { writeLayers } from "./write-layers.ts";
 import { scope } from "./scope.ts";
 import { applyStages, timeText, type BuiltStage } from "./stage.ts";
 import { writingTo } from "./system-error.ts";
@@ -109,22 +118,30 @@ async function build(
     // What was judged for another platform is judged again: the base may have decided otherwise.
     checked:
       formatPlatform(plan.platform) === formatPlatform(checked.plan.platform) ? checked.steps : new Set(),
-    timestamps,
     epoch,
-    ...(options.compression === undefined ? {} : { compression: options.compression }),
     emit,
     hold,
     ...call,
   });
-  const image = assemble(stage, plan.platform, epoch);
   const { proof, warnings: doubts } = await proveStart(stage, bases, options);
+  const tags = (options.tags ?? []).map(formatTagged);
+  await using early = options.push === true ? earlyPush(workspace, tags, call) : undefined;
+  const layers = await writeLayers(stage.layers, {
+    store: early?.store ?? workspace.content,
+    recipes: workspace.recipes,
+    timestamps,
+    epoch,
+    ...(options.compression === undefined ? {} : { compression: options.compression }),
+    emit,
+    ...call,
+  });
+  const image = assemble(stage, layers, plan.platform, epoch);
   const warnings = [...earlier, ...plan.warnings, ...unusedMappings(mapped), ...doubts];
   for (const warning of warnings) emit({ kind: "warning", warning });
-  const store = imageSource(image, stage, workspace);
+  const store = imageSource(image, stage, layers, workspace);
   const delivery: Delivery = { root: image.root, source: store, emit, origins: originsOf(stage), ...call };
-  const tags = (options.tags ?? []).map(formatTagged);
   for (const output of options.outputs ?? []) await writeOutput(delivery, output, tags);
-  const pushed = options.push === true ? await pushImage(delivery, tags, workspace.client) : [];
+  const pushed = options.push === true ? await pushImage(delivery, tags, workspace.client, early) : [];
   return {
     root: image.root,
     digest: image.root.digest,
@@ -141,7 +158,8 @@ async function build(
 }
 
 function assemble(
-  { base, history, layers, plan: stage }: BuiltStage,
+  { base, history, plan: stage }: BuiltStage,
+  layers: readonly StoredLayer[],
   platform: Platform,
   epoch: number,
 ): AssembledImage {
@@ -159,7 +177,8 @@ function assemble(
 /** The two documents from memory, the build's layers from the workspace, the base's from the base. */
 function imageSource(
   image: AssembledImage,
-  { base, layers }: BuiltStage,
+  { base }: BuiltStage,
+  layers: readonly StoredLayer[],
   { content: own }: Workspace,
 ): BlobSource {
   const documents = new Map<string, Uint8Array>([

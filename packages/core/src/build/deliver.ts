@@ -11,14 +11,17 @@ import {
   type BlobSource,
   type CallOptions,
   type CopyEvent,
+  type CopyTarget,
   type Descriptor,
   type Reference,
   type RegistryClient,
   type Tagger,
 } from "@undocked/registry";
+import { earlyUpload, type EarlyUpload } from "./early-upload.ts";
 import type { BuildEvent } from "./event.ts";
 import type { Output } from "./options.ts";
 import { writingTo } from "./system-error.ts";
+import type { Workspace } from "./workspace.ts";
 
 /** Where an image was pushed to. */
 export interface PushedImage {
@@ -43,6 +46,7 @@ export async function pushImage(
   delivery: Delivery,
   tags: readonly string[],
   client: RegistryClient,
+  early?: EarlyPush,
 ): Promise<readonly PushedImage[]> {
   const pushed: PushedImage[] = [];
   for (const [name, group] of byRepository(tags)) {
@@ -54,18 +58,50 @@ export async function pushImage(
         ? origin.repository
         : undefined;
     };
-    await send(
-      delivery,
-      name,
-      repository,
-      group.map(({ tag }) => tag),
-      mountFrom,
-    );
+    const own = name === early?.to ? early : undefined;
+    const names = group.map(({ tag }) => tag);
+    await send(delivery, name, own?.repository ?? repository, names, mountFrom, own?.sent);
     for (const { tag } of group) {
       pushed.push({ reference: `${name}:${tag}`, repository: name, tag, digest: delivery.root.digest });
     }
   }
   return pushed;
+}
+
+/** An upload of layers that begins before the image is whole. */
+export interface EarlyPush extends EarlyUpload {
+  /** The repository's name. */
+  readonly to: string;
+  /** Knows what has been taken already. */
+  readonly repository: CopyTarget & BlobSink & Tagger;
+  /** What it was sent for the image, and nobody need send again. */
+  readonly sent: ReadonlySet<string>;
+}
+
+/** Begins with the repository of the first tag; what goes to others is sent from the cache. */
+export function earlyPush(
+  { client, content }: Pick<Workspace, "client" | "content">,
+  tags: readonly string[],
+  call: CallOptions,
+): EarlyPush | undefined {
+  const [[to, [reference]] = [undefined, []]] = byRepository(tags);
+  if (to === undefined || reference === undefined) return undefined;
+  const repository = client.repository(reference);
+  const upload = earlyUpload(content, repository, call);
+  const sent = new Set<string>();
+  return {
+    ...upload,
+    to,
+    sent,
+    repository: {
+      ...repository,
+      async exists(target, options) {
+        const outcome = await upload.outcome(target.digest);
+        if (outcome === "copied") sent.add(target.digest);
+        return outcome !== undefined || (await repository.exists(target, options));
+      },
+    },
+  };
 }
 
 /** Writes one output; it appears whole or not at all. */
@@ -122,13 +158,20 @@ async function send(
   sink: BlobSink & Tagger,
   tags: readonly string[],
   mountFrom?: (target: Descriptor) => string | undefined,
+  sent: ReadonlySet<string> = new Set(),
 ): Promise<void> {
   const { root, source, signal, emit } = delivery;
   await copyImage(root, source, sink, {
     tags,
     ...(mountFrom === undefined ? {} : { mountFrom }),
     ...(signal === undefined ? {} : { signal }),
-    onEvent: (event: CopyEvent) => emit(contentEvent(to, event)),
+    onEvent: (event: CopyEvent) =>
+      emit(
+        contentEvent(
+          to,
+          event.kind === "exists" && sent.has(event.target.digest) ? { ...event, kind: "copied" } : event,
+        ),
+      ),
   });
   emit({ kind: "output", to, root });
 }

@@ -2,8 +2,6 @@ import type { HistoryEntry } from "@undocked/registry";
 import { memoryTree } from "../context/memory-tree.ts";
 import type { SourceTree } from "../context/source-tree.ts";
 import type { Entry } from "../layer/entry.ts";
-import { cachedLayer, type StoredLayer } from "../cache/cached-layer.ts";
-import type { LayerCompression } from "../layer/encoding.ts";
 import type { BuildPlan, CopySource, StageBase, StagePlan, Step, WorkdirStep } from "../plan/plan.ts";
 import { copy } from "../rootfs/copy.ts";
 import type { WrittenFile } from "../rootfs/copy-sources.ts";
@@ -27,8 +25,8 @@ export interface BuiltStage {
   readonly root: RootFs;
   /** The image at the bottom; `undefined`: scratch. */
   readonly base: BaseImage | undefined;
-  /** Over the base, bottom first. */
-  readonly layers: readonly StoredLayer[];
+  /** Over the base, bottom first: the entries of a layer each. */
+  readonly layers: readonly (readonly Entry[])[];
   /** The files of these layers, by path. */
   readonly added: readonly string[];
   /** Of the instructions over the base. */
@@ -45,16 +43,14 @@ export interface StageContext {
   readonly executables: ExecutablePolicy;
   /** Steps whose executables have been judged. */
   readonly checked: ReadonlySet<string>;
-  readonly timestamps: "epoch" | "preserve";
   /** Seconds since 1970. */
   readonly epoch: number;
-  readonly compression?: LayerCompression;
   readonly signal?: AbortSignal;
   readonly emit: (event: BuildEvent) => void;
   readonly hold: Scope["hold"];
 }
 
-/** Carries out the stages of a plan, in order, and gives the last. */
+/** Carries out the stages of a plan, in order, and gives the last. No layer is written: the image may still be refused. */
 export async function applyStages(context: StageContext): Promise<BuiltStage> {
   const built = new Map<number, BuiltStage>();
   let last: BuiltStage | undefined;
@@ -80,7 +76,10 @@ async function applyStage(
     context.signal?.throwIfAborted();
     context.emit({ kind: "step", text: step.createdBy, line: step.at.line });
     const entries = await entriesOf(step, root, built, context);
-    if (entries !== undefined) layers.push(await layerOf(step, entries, context));
+    if (entries !== undefined) {
+      await checkExecutables(step, entries, context);
+      layers.push(entries);
+    }
     added.push(...filesOf(entries ?? []));
     history.push({
       created: timeText(context.epoch),
@@ -129,7 +128,7 @@ async function startOfDirectory(
   return {
     root,
     base: undefined,
-    layers: [await writeLayer(entries, context)],
+    layers: [entries],
     added: filesOf(entries),
     history: [{ created, created_by: `FROM ${name ?? key}`, comment: "buildkit.exporter.image.v0" }],
   };
@@ -199,26 +198,16 @@ function stageAt(index: number, built: ReadonlyMap<number, BuiltStage>): BuiltSt
   return stage;
 }
 
-async function layerOf(step: Step, entries: readonly Entry[], context: StageContext): Promise<StoredLayer> {
-  const { executables, checked, plan, workspace } = context;
-  if (executables === "static" && !checked.has(stepKey(step))) {
-    const found = faults();
-    for (const refusal of await refusedExecutables(entries, plan.platform, workspace.recipes))
-      found.add({ ...refusal, location: step.at });
-    found.throwIfAny();
-  }
-  return writeLayer(entries, context);
-}
-
-async function writeLayer(entries: readonly Entry[], context: StageContext): Promise<StoredLayer> {
-  const { workspace, timestamps, epoch, compression, signal, emit } = context;
-  const layer = await cachedLayer(workspace.recipes, workspace.content, entries, {
-    ...(compression === undefined ? {} : { compression }),
-    ...(timestamps === "epoch" ? { epoch } : {}),
-    ...(signal === undefined ? {} : { signal }),
-  });
-  emit({ kind: "layer", layer: layer.descriptor });
-  return layer;
+async function checkExecutables(
+  step: Step,
+  entries: readonly Entry[],
+  { executables, checked, plan, workspace }: StageContext,
+): Promise<void> {
+  if (executables !== "static" || checked.has(stepKey(step))) return;
+  const found = faults();
+  for (const refusal of await refusedExecutables(entries, plan.platform, workspace.recipes))
+    found.add({ ...refusal, location: step.at });
+  found.throwIfAny();
 }
 
 /** RFC 3339, in whole seconds. */

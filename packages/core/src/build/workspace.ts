@@ -34,7 +34,8 @@ export async function openWorkspace(options: BuildOptions): Promise<Workspace> {
   return {
     client,
     directory,
-    content: ociLayout(join(directory, "content")),
+    // Checked whenever it is read, and made again: nothing of it need outlive a power cut.
+    content: ociLayout(join(directory, "content"), { durability: "scratch" }),
     indexes: indexCache(join(directory, "indexes")),
     recipes: openRecipes(options),
     async [Symbol.asyncDispose]() {

@@ -30,8 +30,8 @@ export interface Call {
 export interface CallBody {
   /** Gives the content from its start. */
   open(): Uint8Array | AsyncIterable<Uint8Array>;
-  /** Bytes. */
-  readonly size: number;
+  /** Bytes. Absent: nobody knows before the end, and the request says no length (RFC 9112, 7.1). */
+  readonly size?: number;
   /** `false`: what was read once is gone. */
   canReopen(): boolean;
 }

@@ -108,7 +108,8 @@ function lingering(signal: AbortSignal | undefined): Disposable & { readonly sig
 }
 
 function contentLength(hop: Hop): Readonly<Record<string, string>> {
-  if (hop.body !== undefined) return { "Content-Length": String(hop.body.size) };
+  if (hop.body !== undefined)
+    return hop.body.size === undefined ? {} : { "Content-Length": String(hop.body.size) };
   return hop.method === "POST" || hop.method === "PUT" || hop.method === "PATCH"
     ? { "Content-Length": "0" }
     : {};

@@ -32,7 +32,7 @@ import { firstAnswer, firstContent } from "./mirrored.ts";
 import { mountBlob } from "./mount.ts";
 import { listReferrers } from "./referrers.ts";
 import { deleteWithSubject, pushWithSubject } from "./subject.ts";
-import { pushBlob, type UploadOptions } from "./upload.ts";
+import { pushBlob, pushStream, type UploadOptions } from "./upload.ts";
 
 /** One repository of a registry. Manifests and blobs go the same way; the media type tells them apart. */
 export interface RemoteRepository extends LocalStore, Resolver, Tagger, Mounter, ReferrerSource {
@@ -51,6 +51,16 @@ export interface RemoteRepository extends LocalStore, Resolver, Tagger, Mounter,
    * @throws {RegistryError} `BLOB_UNKNOWN`; `REGISTRY_PROTOCOL` where the registry does not tell its size
    */
   describeBlob(digest: Digest, options?: CallOptions): Promise<Descriptor>;
+  /**
+   * Sends a blob while it is made, in one request. What was sent is not kept here: where that fails the upload is given up.
+   *
+   * @param describe - asked for at the content's end; the registry checks the digest
+   */
+  pushStream(
+    content: AsyncIterable<Uint8Array>,
+    describe: () => Promise<Descriptor>,
+    options?: CallOptions,
+  ): Promise<void>;
   /** Gives a manifest several names in one request, where the registry can. Names that stand there already are left alone. */
   tagAll(target: Descriptor, references: readonly string[], options?: CallOptions): Promise<void>;
   /** All tags, in the registry's order. */
@@ -123,6 +133,10 @@ export function remoteRepository(
         if (isDocument(found)) await pushWithSubject(context, found, again, limit, "unknown");
         else await pushBlob(context, found, again, upload, limit, "unknown");
       });
+    },
+    async pushStream(content, describe, options = {}) {
+      using limit = deadline(options, totalMs);
+      await pushStream(await open(), content, describe, limit);
     },
     async resolve(reference, options = {}) {
       using limit = deadline(options, totalMs);

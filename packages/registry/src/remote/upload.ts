@@ -9,7 +9,13 @@ import { drain } from "./http.ts";
 import { pauseFor } from "./gate.ts";
 import { defaultChunkSize, isTooLarge, sendChunks } from "./chunked-upload.ts";
 import { withQuery } from "./location.ts";
-import { cancelSession, openSession, sessionCall, type UploadSession } from "./upload-session.ts";
+import {
+  cancelSession,
+  openSession,
+  sessionAfter,
+  sessionCall,
+  type UploadSession,
+} from "./upload-session.ts";
 import { redactUrl } from "./redact.ts";
 import { RegistryError } from "./registry-error.ts";
 import type { RepositoryContext } from "./context.ts";
@@ -101,6 +107,38 @@ export async function pushUnknown(
     const found = { mediaType, digest: seen.digest(), size: seen.size() };
     await closeSession(context, session, found, options);
     return found;
+  } catch (error) {
+    await cancelSession(context, opened);
+    throw error;
+  }
+}
+
+/**
+ * Sends content while it is made, in one PATCH without a length, as docker does. Nothing of it is kept here: where the request
+ * fails, the upload is given up, and it is for the caller to send the content once it is whole.
+ *
+ * @param describe - asked for at the content's end
+ */
+export async function pushStream(
+  context: RepositoryContext,
+  content: AsyncIterable<Uint8Array>,
+  describe: () => Promise<Descriptor>,
+  options: CallOptions,
+): Promise<void> {
+  const opened = await openSession(context, "sha256", options);
+  try {
+    const answer = await exchange(context.line, {
+      ...sessionCall(context, opened),
+      method: "PATCH",
+      url: opened.url,
+      headers: { "Content-Type": "application/octet-stream" },
+      body: { open: () => content, canReopen: () => false },
+      expect: [200, 201, 202, 204],
+      signal: options.signal,
+    });
+    await drain(answer);
+    const session = sessionAfter(opened, answer.url, answer.headers.get("location"));
+    await closeSession(context, session, await describe(), options);
   } catch (error) {
     await cancelSession(context, opened);
     throw error;
