@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { readBody, type HttpResponse } from "./http.ts";
 import { foreignText, redactUrl } from "./redact.ts";
+import { adviceForErrorCode } from "./retry-policy.ts";
 import { isSpecCode, RegistryError, type RegistryErrorCode } from "./registry-error.ts";
 
 /** What a request was about: decides what a bare 404 means. */
@@ -23,7 +24,7 @@ export async function failureOf(
 ): Promise<RegistryError> {
   const bytes = await readBody(response, BODY_LIMIT).catch(() => undefined);
   const text = bytes === undefined ? "" : new TextDecoder().decode(bytes);
-  const said = errorBody.safeParse(parse(text)).data?.errors[0];
+  const said = tellingError(errorBody.safeParse(parse(text)).data?.errors ?? []);
   const { status } = response;
   const code = said !== undefined && isSpecCode(said.code) ? said.code : codeOfStatus(status, subject);
   const saying = foreignText(said === undefined ? text : said.message, secrets);
@@ -36,6 +37,15 @@ export async function failureOf(
     }`,
     { status, method: request.method, url: request.url, ...(hint === undefined ? {} : { hint }) },
   );
+}
+
+/**
+ * Of several errors the one after which trying again may help, else the first. docker-registry says `DIGEST_INVALID` too where
+ * it only misses a blob that somebody else is just finishing.
+ */
+function tellingError<T extends { readonly code: string }>(errors: readonly T[]): T | undefined {
+  const passing = errors.find(({ code }) => ["once", "new-session"].includes(adviceForErrorCode(code)));
+  return passing ?? errors[0];
 }
 
 function parse(text: string): unknown {
