@@ -116,7 +116,7 @@ function namesIn(
 }
 
 function sorted(names: readonly (string | undefined)[]): string {
-  return [...new Set(names)].sort().join(", ");
+  return [...new Set(names)].sort((a = "", b = "") => (a < b ? -1 : 1)).join(", ");
 }
 
 /** What the tree's own loader says, in the tree. */

@@ -127,7 +127,8 @@ async function starts(
   const isPlain = isText && found.format !== "script-with-bom";
   if (isPlain && runsText === "always" && scripts === 0) return false;
   // Refused by the kernel, a script is read by the shell that it was started by, and so is a text.
-  const isReadInstead = runsText !== "never" && (scripts > 0 || isText);
+  const isReadable = isText || found.format === "data" || found.format === "pe";
+  const isReadInstead = runsText !== "never" && (scripts > 0 || isReadable);
   let ok = true;
   for (const problem of found.problems) {
     if (problem.code === "EXECUTABLE_OPENS_LIBRARIES" && startsOthers(walk.path)) continue;

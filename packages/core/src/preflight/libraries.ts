@@ -82,6 +82,11 @@ export async function byLoader(
     });
     return;
   }
+  // glibc's starts a static program by itself.
+  if (!elf.hasDynamic) {
+    reach(trial, next, "program", program);
+    return;
+  }
   const interpreter = fromWorkingDirectory(trial, loader);
   await librariesOf(trial, next, program, walk, { interpreter, secure: false });
 }
