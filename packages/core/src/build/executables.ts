@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import type { Diagnostic, Platform } from "@undocked/registry";
 import { gateKey } from "../cache/gate-key.ts";
 import type { RecipeCache } from "../cache/recipe-cache.ts";
@@ -7,6 +8,9 @@ import { looksLikeElf } from "../elf/read.ts";
 import type { Entry, FileEntry } from "../layer/entry.ts";
 import { reportOf } from "../preflight/file-facts.ts";
 import { factsOf } from "../preflight/image-files.ts";
+
+/** After so many files other work of the process gets its turn. */
+const SLICE = 500;
 
 /** Bytes of the smallest ELF header; what is shorter is no program. */
 const SMALLEST = 52;
@@ -28,7 +32,8 @@ export async function refusedExecutables(
   // Files of one archive are taken out of it together.
   for (const { content } of files) if (content.facts === undefined) content.expect?.();
   const refused: Diagnostic[] = [];
-  for (const file of files) {
+  for (const [at, file] of files.entries()) {
+    if (at % SLICE === SLICE - 1) await setImmediate();
     const refusal = await judged(file, platform);
     if (refusal !== undefined) refused.push(refusal);
   }

@@ -163,7 +163,8 @@ function fileContent(path: string, size: number): FileContent {
       };
     },
     readAt(position, length) {
-      const file = openFile(path, size);
+      // What the file has become is not asked: who looks at a part of it must not rely on the rest.
+      const file = open(path);
       try {
         return readPiece(file, position, Math.max(0, Math.min(length, size - position)), path);
       } finally {
@@ -185,17 +186,19 @@ function fileContent(path: string, size: number): FileContent {
 }
 
 function openFile(path: string, size: number): number {
-  // Neither through a link nor waiting for a fifo's other end, should somebody have put one there meanwhile.
-  const file = open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
+  const file = open(path);
   const stats = fstatSync(file);
   if (stats.isFile() && stats.size === size) return file;
   closeSync(file);
   throw changed(path);
 }
 
-function open(path: string, flags: number): number {
+/** Neither through a link nor waiting for a fifo's other end, should somebody have put one there meanwhile. */
+const FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+
+function open(path: string): number {
   try {
-    return openSync(path, flags);
+    return openSync(path, FLAGS);
   } catch (cause) {
     const denied =
       cause instanceof Error && "code" in cause && (cause.code === "EACCES" || cause.code === "EPERM");
@@ -216,12 +219,23 @@ function readPiece(file: number, position: number, length: number, path: string)
 
 function readFully(file: number, into: Uint8Array, position: number, path: string): void {
   for (let at = 0; at < into.byteLength;) {
-    const read = readSync(file, into, at, into.byteLength - at, position + at);
+    const read = readSome(file, into.subarray(at), position + at, path);
     if (read === 0) throw changed(path);
     at += read;
   }
 }
 
-function changed(path: string): ContextError {
-  return new ContextError("FILE_CHANGED", `${path} changed while it was read.`, { hint: "Build again." });
+function readSome(file: number, into: Uint8Array, position: number, path: string): number {
+  try {
+    return readSync(file, into, 0, into.byteLength, position);
+  } catch (cause) {
+    throw changed(path, cause);
+  }
+}
+
+function changed(path: string, cause?: unknown): ContextError {
+  return new ContextError("FILE_CHANGED", `${path} changed while it was read.`, {
+    hint: "Build again.",
+    ...(cause === undefined ? {} : { cause }),
+  });
 }

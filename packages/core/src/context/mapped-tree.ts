@@ -47,6 +47,8 @@ export function mappedTree(
   project: SourceTree,
   mappings: readonly FileMapping[],
 ): MappedTree {
+  // Of many files, asking through layers of views would cost more than asking the files.
+  if (mappings.length === 0) return { ...base, unusedMappings: () => [] };
   const placed = placedMappings(project, mappings);
   const used = new Set<Mapping>();
   const stacks = new Map<string, readonly Candidate[]>();
@@ -121,7 +123,7 @@ export function mappedTree(
         candidate.tree.taken?.(candidate.path);
       }
     },
-    ...(placed.length === 0 ? {} : { missingHint: missingHint(placed) }),
+    missingHint: missingHint(placed),
     unusedMappings: () => placed.filter((mapping) => !used.has(mapping)).map(({ given }) => given),
   };
 }

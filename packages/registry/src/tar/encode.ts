@@ -94,7 +94,7 @@ function ustar(fields: Ustar): Buffer {
   block.write("ustar\u000000", 257, "latin1");
   block.write(octal(fields.deviceMajor, 6), 329, "latin1");
   block.write(octal(fields.deviceMinor, 6), 337, "latin1");
-  block.write(octal(sumOf(block), 6), 148, "latin1");
+  block.write(octal(sumOf(block, fields), 6), 148, "latin1");
   return block;
 }
 
@@ -113,10 +113,17 @@ function writeSize(block: Buffer, size: number): void {
   block.writeUIntBE(size, 130, 6);
 }
 
-/** Of all bytes, the checksum's own eight being blanks. */
-function sumOf(block: Uint8Array): number {
+/** Of all bytes, the checksum's own eight being blanks. Most headers are zeros after most fields: those are not looked at. */
+function sumOf(block: Uint8Array, { name, linkTarget }: Ustar): number {
   let sum = 8 * 0x20;
-  for (const byte of block) sum += byte;
+  for (const [from, to] of [
+    [0, name.length],
+    [100, 157 + linkTarget.length],
+    [257, 265],
+    [329, 345],
+  ] as const) {
+    for (let at = from; at < to; at += 1) sum += block[at] ?? 0;
+  }
   return sum;
 }
 
