@@ -1,9 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildImage, checkImage, memoryTree, type BuildOptions, type MemoryFile } from "@undocked/core";
-import { copyImage, memoryStore, type BlobSource, type ContainerConfig } from "@undocked/registry";
+import { copyImage, memoryStore, ociLayout, type BlobSource, type ContainerConfig } from "@undocked/registry";
 import type { TarEntry } from "@undocked/registry/tar";
 import { main } from "../../packages/cli/src/main.ts";
 import { directory, file, link, mergedUsrBase } from "../support/bases.ts";
@@ -268,10 +268,43 @@ describe("undocked check", () => {
     expect((await undocked("check", "static", "--platform", "linux/arm64")).code).toBe(1);
   });
 
+  test("of an index in a layout judges every platform, or the one that is asked for", async () => {
+    const store = memoryStore();
+    const config = { Entrypoint: ["/app"] };
+    const good = await makeImage({ store, platform: amd64, config, layers: [[app()]] });
+    const bad = await makeImage({ store, platform: arm64, config, layers: [[app()]] });
+    const { root } = await makeIndex(store, [
+      { ...good.root, platform: amd64 },
+      { ...bad.root, platform: arm64 },
+    ]);
+    await copyImage(root, store, ociLayout(join(place, "index")), { tags: ["1"] });
+    const all = await undocked("check", "index");
+    expect([all.code, all.stdout.split("\n").map((line) => line.replace(/^index \S+ /, ""))]).toEqual([
+      1,
+      ["linux/amd64: starts", "linux/arm64/v8: cannot start", ""],
+    ]);
+    expect((await undocked("check", "index:1", "--platform", "linux/amd64")).code).toBe(0);
+    expect(await undocked("check", "index", "--platform", "linux/s390x")).toMatchObject({
+      code: 1,
+      stdout: "",
+      stderr: expect.stringMatching(/linux\/amd64.*linux\/arm64.*\[PLATFORM_UNKNOWN\]/),
+    });
+    expect((await undocked("check", "index", "--platform", "amiga")).stderr).toContain("PLATFORM_INVALID");
+  });
+
   test("of nothing, and of what is not there, says so", async () => {
     expect((await undocked("check")).code).toBe(2);
     expect((await undocked("check", "good:2")).stderr).toContain("MANIFEST_UNKNOWN");
     expect((await undocked("check", `${bench.registry.host}/nothing:1`)).code).toBe(1);
+    mkdirSync(join(place, "empty"));
+    expect(await undocked("check", "empty")).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/empty holds no image\..*\[LAYOUT_INVALID\]/),
+    });
+    expect(await undocked("check", "")).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("REFERENCE_INVALID"),
+    });
   });
 });
 

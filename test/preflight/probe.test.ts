@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -157,7 +157,13 @@ describe.skipIf(missing)("a probe", () => {
     const silent = await run("layout:1", "--port", "9999", "--timeout", "1");
     expect([silent.code, silent.stderr.includes("PROBE_SILENT")]).toEqual([1, true]);
     expect((await run("layout", "--address", "192.0.2.1")).code).toBe(2);
+    expect((await run("layout", "--address", "127.0.0.999")).code).toBe(2);
     expect((await run("layout", "--port", "0")).code).toBe(2);
+    expect((await run("layout", "--timeout", "soon")).code).toBe(2);
+    expect((await run("layout", "layout")).code).toBe(2);
+    expect((await run("app.c")).stderr).toContain("is a file and no archive of images");
+    mkdirSync(join(place, "nothing"));
+    expect((await run("nothing")).stderr).toContain("LAYOUT_INVALID");
   });
 
   test("of an image without a command, or for another machine, is refused", async () => {

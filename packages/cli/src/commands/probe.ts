@@ -1,3 +1,4 @@
+import { isIPv4 } from "node:net";
 import { openImage } from "@undocked/core";
 import { probeImage, type ProbeResult } from "@undocked/core/probe";
 import { registryClient } from "@undocked/registry";
@@ -28,15 +29,21 @@ export const command: Command = async (argv, io, signal) => {
   const port = numberIn("port", flags.text("port") ?? "8082", 65_535);
   const seconds = numberIn("timeout", flags.text("timeout") ?? "10", 3600);
   const address = flags.text("address") ?? "127.0.0.2";
-  if (!/^127(?:\.\d{1,3}){3}$/.test(address))
+  if (!isIPv4(address) || !address.startsWith("127."))
     throw new UsageError(
       `--address takes a loopback address such as 127.0.0.2, not ${JSON.stringify(address)}.`,
     );
   await using client = registryClient(await registryOptions(flags, io));
   await using image = await openImage(target, { client, directory: io.cwd, signal });
   const [root, ...others] = image?.roots ?? [];
-  if (image === undefined || root === undefined || others.length > 0)
-    throw new UsageError(`${target} is not one image; name one by its tag, as ${target}:TAG.`);
+  if (image === undefined)
+    throw new UsageError(
+      `${target} is a file and no archive of images; undocked check takes a program's file.`,
+    );
+  if (root === undefined || others.length > 0)
+    throw new UsageError(
+      `${target} holds ${image.roots.length} images; name one by its tag, as ${target}:TAG.`,
+    );
   const path = flags.text("path") ?? "/";
   const result = await probeImage(root, image.source, {
     port,

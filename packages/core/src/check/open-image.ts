@@ -1,6 +1,7 @@
 import { open, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import {
+  FormatError,
   ociLayout,
   openDockerArchive,
   openOciArchive,
@@ -43,11 +44,11 @@ export async function openImage(target: string, options: OpenImageOptions): Prom
     const root = await repository.resolve(referenceTarget(reference), call);
     return { roots: [root], source: repository, [Symbol.asyncDispose]: async () => {} };
   }
-  const { path, name, isDirectory } = place;
-  if (isDirectory) return named(ociLayout(path), name, call, async () => {});
+  const { path, isDirectory } = place;
+  if (isDirectory) return named(ociLayout(path), place, call, async () => {});
   if (!(await isTar(path))) return undefined;
   const archive = await openArchive(path, call);
-  return named(archive, name, call, async () => archive[Symbol.asyncDispose]());
+  return named(archive, place, call, async () => archive[Symbol.asyncDispose]());
 }
 
 interface Roots extends BlobSource, Resolver {
@@ -56,12 +57,17 @@ interface Roots extends BlobSource, Resolver {
 
 async function named(
   source: Roots,
-  name: string | undefined,
+  { path, name }: Place,
   call: CallOptions,
   close: () => Promise<void>,
 ): Promise<OpenedImage> {
   try {
     const roots = name === undefined ? await source.roots() : [await source.resolve(name, call)];
+    if (roots.length === 0) {
+      throw new FormatError("LAYOUT_INVALID", `${path} holds no image.`, {
+        hint: "Name an OCI layout, an archive of images, a registry's reference or a program's file.",
+      });
+    }
     return { roots, source, [Symbol.asyncDispose]: close };
   } catch (error) {
     await close();
@@ -87,6 +93,7 @@ interface Place {
 
 /** A path comes first, whatever else the text could be; `undefined`: there is none. */
 async function localPlace(target: string, directory: string): Promise<Place | undefined> {
+  if (target === "") return undefined;
   const colon = target.lastIndexOf(":");
   const candidates: [string, string | undefined][] = [[target, undefined]];
   if (colon > 0) candidates.push([target.slice(0, colon), target.slice(colon + 1)]);
