@@ -72,6 +72,18 @@ describe("beyond the checklist", () => {
       await validateImage(root, repository);
     });
 
+    test("a blob that lies elsewhere is fetched there, and nobody there learns who asks", async () => {
+      const path = site().path();
+      const repository = site().repository(path);
+      await pushed(repository, blob);
+      const other = await site().elsewhere();
+      site().front.on(
+        at("GET", /\/blobs\//, ({ target }) => ({ status: 307, headers: { location: other.url + target } })),
+      );
+      expect(equal(await readAll(repository.fetch(blob.descriptor)), blob.bytes)).toBe(true);
+      expect(other.requests.map(({ authorization }) => authorization)).toEqual([undefined]);
+    });
+
     test("a manifest that is deleted is not there", async () => {
       const path = site().path();
       const { store, root } = await imageOf(path);

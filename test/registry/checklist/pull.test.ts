@@ -199,9 +199,15 @@ checklist("pull", (scenario) => {
     await expect(copyImage(root, repository, memoryStore(), { foreignLayers: "copy" })).rejects.toMatchObject(
       {
         status: 401,
+        hint: "No login is sent to a layer's own URLs: ask the image's publisher.",
       },
     );
     expect(elsewhere.requests.map(({ authorization }) => authorization)).toEqual([undefined]);
+    for (const url of ["file:///etc/passwd", "https://user:secret@127.0.0.1/layer", "layer"]) {
+      await expect(readAll(repository.fetch({ ...foreign, urls: [url] }))).rejects.toMatchObject({
+        code: "REDIRECT_REFUSED",
+      });
+    }
     // Without the option the registry alone is asked, and does not have it.
     await expect(
       copyImage(root, site.repository(path), memoryStore(), { foreignLayers: "copy" }),

@@ -202,14 +202,17 @@ checklist("transport", (scenario) => {
   scenario("requests per second", async (site) => {
     site.front.on(() => refusal(404, "BLOB_UNKNOWN"));
     // One in a thousand seconds: what comes second does not get there while the test runs.
-    const repository = site.repository(site.path(), site.client({ requestsPerSecond: 0.001 }));
+    const path = site.path();
+    const repository = site.repository(path, site.client({ requestsPerSecond: 0.001 }));
     const stop = new AbortController();
     const waiting = [1, 2, 3].map(() => repository.exists(absent, { signal: stop.signal }));
     expect(await Promise.race(waiting)).toBe(false);
+    // Who is not held back gets there many times over.
+    for (let count = 0; count < 5; count += 1) await site.repository().exists(absent);
     stop.abort(new Error("enough"));
     const outcomes = await Promise.allSettled(waiting);
     expect(outcomes.map(({ status }) => status).toSorted()).toEqual(["fulfilled", "rejected", "rejected"]);
-    expect(site.front.requests).toHaveLength(1);
+    expect(site.front.asked("HEAD", new RegExp(`/${path}/`))).toHaveLength(1);
   });
 
   scenario("expired context", async (site) => {

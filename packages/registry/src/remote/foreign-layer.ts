@@ -49,10 +49,22 @@ export async function* foreignContent(
       if (!(error instanceof RegistryError)) throw error;
       // Another failure of the registry itself is not for somebody else to make good.
       if (failure === undefined && error.status !== 404) throw error;
-      failure = error;
+      failure = withoutLogin(error);
     }
   }
   if (failure !== undefined) throw failure;
+}
+
+/** There is a login that might do, and it does not go there. */
+function withoutLogin(error: RegistryError): RegistryError {
+  const { code, message, status, method, url } = error;
+  if (status !== 401 && status !== 403) return error;
+  return new RegistryError(code, message, {
+    status,
+    ...(method === undefined ? {} : { method }),
+    ...(url === undefined ? {} : { url }),
+    hint: "No login is sent to a layer's own URLs: ask the image's publisher.",
+  });
 }
 
 function allowed({ line }: RepositoryContext, url: string): string {
