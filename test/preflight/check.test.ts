@@ -99,9 +99,47 @@ describe("checkImage", () => {
       [],
       "warning ENTRYPOINT_NOT_FOUND",
     ],
+    [
+      "a name in the working directory, by an empty element of PATH",
+      { Entrypoint: ["app"], Env: ["PATH=/bin:"] },
+      [],
+      "warning ENTRYPOINT_NOT_FOUND",
+    ],
+    [
+      "the same for env to find",
+      { Entrypoint: ["/env", "app"], Env: ["PATH=/bin:"] },
+      [file("env", buildElf({}), 0o755)],
+      undefined,
+    ],
+    [
+      "a working directory that is a link to nothing",
+      { WorkingDir: "/srv" },
+      [link("srv", "data/srv")],
+      "warning WORKDIR_NOT_DIRECTORY",
+    ],
+    [
+      "a text without #!, by env",
+      { Entrypoint: ["/env", "/run"] },
+      [file("env", buildElf({}), 0o755), file("run", "exit 0\n", 0o755)],
+      "warning EXECUTABLE_SCRIPT_INVALID",
+    ],
+    [
+      "gosu, by who is not root",
+      { Entrypoint: ["/gosu", "7", "/app"], User: "8" },
+      [file("gosu", buildElf({}), 0o755)],
+      "warning USER_SWITCH_REFUSED",
+    ],
+    [
+      "a way up from a working directory that the runtime makes",
+      { Entrypoint: ["../../app"], WorkingDir: "/made/here" },
+      [],
+      undefined,
+    ],
     ["a user by name without passwd", { User: "root" }, [], "error USER_UNKNOWN"],
   ] as const)("%s", async (_, config, entries, code) => {
-    expect(codes(await found({ Entrypoint: ["/app"], ...config }, [app(), ...entries]))).toEqual([code]);
+    expect(codes(await found({ Entrypoint: ["/app"], ...config }, [app(), ...entries]))).toEqual(
+      code === undefined ? [] : [code],
+    );
   });
 
   test("a working directory that is not there is made by the runtime", async () => {

@@ -1,6 +1,6 @@
 import type { Delegate, Execution } from "./execution.ts";
 import { lookPath } from "./look-path.ts";
-import { report, type Cause, type Trial } from "./trial.ts";
+import { report, type Cause, type Fault, type Trial } from "./trial.ts";
 
 /** Who starts a program, which decides how it is told of and what becomes of texts. */
 export type Starter = "runtime" | "shell" | "interpreter" | "execvp";
@@ -38,6 +38,8 @@ export function namedProgram(
   const result = lookPath(trial, name, cause.environment);
   if (result.kind === "found") {
     trial.steps.push({ kind: "search", path: name, file: result.path, detail: "in PATH" });
+    if (by === "runtime" && !result.path.startsWith("/"))
+      report(trial, { ...cause, severity: "warning" }, relative(name));
     return [make(result.path)];
   }
   const { searched, closed } = result;
@@ -62,4 +64,14 @@ export function namedProgram(
     },
   );
   return [];
+}
+
+/** Go's `exec.LookPath` refuses it since 1.19, and so do runtimes that are written in Go. */
+function relative(name: string): Fault {
+  return {
+    code: "ENTRYPOINT_NOT_FOUND",
+    prediction: `could fail: exec ${JSON.stringify(name)}: cannot run executable found relative to current directory`,
+    message: `an element of PATH is relative or empty, and only there is ${name}; runc, and so Docker and containerd, take no program from there.`,
+    hint: "Let PATH have absolute directories alone, or name the program's path.",
+  };
 }
