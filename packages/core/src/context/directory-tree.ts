@@ -13,7 +13,7 @@ import { join, resolve } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { ContextError } from "./context-error.ts";
 import { compareBytes, joinPath, parentPath } from "./path.ts";
-import type { FileContent, NodeKind, SourceNode, SourceTree } from "./source-tree.ts";
+import type { FileContent, NodeKind, OpenFile, SourceNode, SourceTree } from "./source-tree.ts";
 
 export interface DirectoryTreeOptions {
   /** What files are told apart by without being read. `none`: by nothing, for those who trust no clock. Default: `stat`. */
@@ -34,9 +34,9 @@ export function directoryTree(
   { identities = "stat" }: DirectoryTreeOptions = {},
 ): SourceTree {
   const root = resolve(directory);
-  const nodes = new Map<string, SourceNode | undefined>();
+  const seen = new Map<string, Seen | undefined>();
   const names = new Map<string, readonly string[]>();
-  const known = new Map<string, string>();
+  const hostPath = (path: string): string => (root === "/" ? path : root + path);
   const rootStats = statOf(root);
   if (rootStats === undefined || !rootStats.isDirectory()) {
     // The root itself may be a link: it is the user's own word for a directory.
@@ -45,44 +45,57 @@ export function directoryTree(
     }
   }
 
-  function lstat(path: string): SourceNode | undefined {
-    if (nodes.has(path)) return nodes.get(path);
+  function look(path: string): Seen | undefined {
+    const known = seen.get(path);
+    if (known !== undefined || seen.has(path)) return known;
     // Without this the operating system would follow a link on the way.
-    const reachable = path === "/" || lstat(parentPath(path))?.kind === "directory";
-    const hostPath = path === "/" ? `${root}/.` : join(root, path);
-    const stats = reachable ? statOf(hostPath) : undefined;
-    const node = stats === undefined ? undefined : nodeOf(stats, hostPath);
-    nodes.set(path, node);
-    const identity = node?.kind === "file" && identities === "stat" ? identityOf(stats) : undefined;
-    if (identity !== undefined) known.set(path, identity);
-    return node;
+    const reachable = path === "/" || look(parentPath(path))?.node.kind === "directory";
+    const place = path === "/" ? `${root}/.` : hostPath(path);
+    const stats = reachable ? statOf(place) : undefined;
+    const found = stats === undefined ? undefined : seenOf(stats, place, identities);
+    seen.set(path, found);
+    return found;
   }
+
+  const lstat = (path: string): SourceNode | undefined => look(path)?.node;
 
   return {
     lstat,
     list(path) {
       const listed = names.get(path);
       if (listed !== undefined) return listed;
-      const found = lstat(path)?.kind === "directory" ? readdirSync(join(root, path)).sort(compareBytes) : [];
+      const found = lstat(path)?.kind === "directory" ? readdirSync(hostPath(path)).sort(compareBytes) : [];
       for (const name of found) {
         if (lstat(joinPath(path, name)) !== undefined) continue;
         throw new ContextError(
           "FILE_CHANGED",
-          `${join(root, path, name)} vanished while it was read, or its name is not UTF-8.`,
+          `${join(hostPath(path), name)} vanished while it was read, or its name is not UTF-8.`,
         );
       }
       names.set(path, found);
       return found;
     },
     open(path) {
-      const node = lstat(path);
-      if (node?.kind !== "file") throw new ContextError("FILE_CHANGED", `${join(root, path)} is not a file.`);
-      const identity = known.get(path);
-      return {
-        ...fileContent(join(root, path), node.size),
-        ...(identity === undefined ? {} : { identity }),
-      };
+      const found = look(path);
+      if (found?.node.kind !== "file")
+        throw new ContextError("FILE_CHANGED", `${hostPath(path)} is not a file.`);
+      return (found.content ??= new HostFile(hostPath(path), found.node.size, found.identity));
     },
+  };
+}
+
+/** What was found at a path. */
+interface Seen {
+  readonly node: SourceNode;
+  readonly identity: string | undefined;
+  content?: FileContent;
+}
+
+function seenOf(stats: BigIntStats, hostPath: string, identities: DirectoryTreeOptions["identities"]): Seen {
+  const node = nodeOf(stats, hostPath);
+  return {
+    node,
+    identity: node.kind === "file" && identities === "stat" ? identityOf(stats) : undefined,
   };
 }
 
@@ -98,13 +111,18 @@ function statOf(path: string): BigIntStats | undefined {
 
 function nodeOf(stats: BigIntStats, hostPath: string): SourceNode {
   const kind = kindOf(stats);
+  // By far the most are such.
+  if (kind === "file" && stats.nlink === 1n) {
+    const mode = Number(stats.mode) & 0o7777;
+    return { kind, mode, uid: 0, gid: 0, mtime: secondsOf(stats), size: Number(stats.size) };
+  }
   const device = kind === "character-device" || kind === "block-device";
   return {
     kind,
     mode: Number(stats.mode & 0o7777n),
     uid: 0,
     gid: 0,
-    mtime: secondsOf(stats.mtimeNs),
+    mtime: secondsOf(stats),
     size: kind === "file" ? Number(stats.size) : 0,
     ...(kind === "symlink" ? { linkTarget: readlinkSync(hostPath) } : {}),
     ...(kind === "file" && stats.nlink > 1n ? { linkGroup: `${stats.dev}:${stats.ino}` } : {}),
@@ -116,15 +134,15 @@ function nodeOf(stats: BigIntStats, hostPath: string): SourceNode {
 const TICK_MS = 2000;
 
 /** Of a file that was changed just now there is none: it could change again within the tick and look the same. */
-function identityOf(stats: BigIntStats | undefined): string | undefined {
-  if (stats === undefined) return undefined;
+function identityOf(stats: BigIntStats): string | undefined {
   const { dev, ino, size, mtimeNs, ctimeNs, mtimeMs, ctimeMs } = stats;
   const isSettled = Math.max(Number(mtimeMs), Number(ctimeMs)) + TICK_MS < Date.now();
   return isSettled ? `stat:${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}` : undefined;
 }
 
 /** Rounded down, before 1970 too. */
-function secondsOf(nanoseconds: bigint): number {
+function secondsOf({ mtimeMs, mtimeNs: nanoseconds }: BigIntStats): number {
+  if (nanoseconds >= 0n) return Math.floor(Number(mtimeMs) / 1000);
   const second = 1_000_000_000n;
   return Number((nanoseconds - (((nanoseconds % second) + second) % second)) / second);
 }
@@ -151,38 +169,52 @@ const PIECE = 1024 * 1024;
 /** After so many bytes other work of the process gets its turn. */
 const SLICE = 4 * PIECE;
 
-/** A file of the machine that must stay a regular file of `size` bytes. */
-function fileContent(path: string, size: number): FileContent {
-  return {
-    size,
-    openFile() {
-      const file = openFile(path, size);
-      return {
-        read: (into, position) => readFully(file, into, position, path),
-        close: () => closeSync(file),
-      };
-    },
-    readAt(position, length) {
-      // What the file has become is not asked: who looks at a part of it must not rely on the rest.
-      const file = open(path);
-      try {
-        return readPiece(file, position, Math.max(0, Math.min(length, size - position)), path);
-      } finally {
-        closeSync(file);
+/**
+ * A file of the machine that must stay a regular file of `size` bytes. A class, because there may be a hundred thousand: functions
+ * of each one's own would take several times the memory.
+ */
+class HostFile implements FileContent {
+  readonly size: number;
+  readonly identity?: string;
+  readonly #path: string;
+
+  constructor(path: string, size: number, identity: string | undefined) {
+    this.#path = path;
+    this.size = size;
+    if (identity !== undefined) this.identity = identity;
+  }
+
+  openFile(): OpenFile {
+    const path = this.#path;
+    const file = openFile(path, this.size);
+    return {
+      read: (into, position) => readFully(file, into, position, path),
+      close: () => closeSync(file),
+    };
+  }
+
+  readAt(position: number, length: number): Uint8Array {
+    // What the file has become is not asked: who looks at a part of it must not rely on the rest.
+    const file = open(this.#path);
+    try {
+      const wanted = Math.max(0, Math.min(length, this.size - position));
+      return readPiece(file, position, wanted, this.#path);
+    } finally {
+      closeSync(file);
+    }
+  }
+
+  async *stream(): AsyncGenerator<Uint8Array, void, void> {
+    const file = openFile(this.#path, this.size);
+    try {
+      for (let at = 0; at < this.size; at += PIECE) {
+        if (at > 0 && at % SLICE === 0) await setImmediate();
+        yield readPiece(file, at, Math.min(PIECE, this.size - at), this.#path);
       }
-    },
-    async *stream() {
-      const file = openFile(path, size);
-      try {
-        for (let at = 0; at < size; at += PIECE) {
-          if (at > 0 && at % SLICE === 0) await setImmediate();
-          yield readPiece(file, at, Math.min(PIECE, size - at), path);
-        }
-      } finally {
-        closeSync(file);
-      }
-    },
-  };
+    } finally {
+      closeSync(file);
+    }
+  }
 }
 
 function openFile(path: string, size: number): number {

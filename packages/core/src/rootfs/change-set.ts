@@ -52,9 +52,13 @@ export function changeSet(root: RootFs): ChangeSet {
       const gone = [...removed].filter(
         (path) => root.lstat(path) === undefined && root.lstat(parentPath(path)) !== undefined,
       );
+      // Whatever is above a directory that was looked at has been looked at too.
+      const above = new Set<string>();
       for (const path of [...listed, ...gone]) {
-        for (let at = parentPath(path); at !== "/"; at = parentPath(at))
+        for (let at = parentPath(path); at !== "/" && !above.has(at); at = parentPath(at)) {
+          above.add(at);
           if (root.lstat(at) !== undefined) listed.add(at);
+        }
       }
       const entries = withLinks([...listed].sort(compareBytes).map((path) => entryAt(root, path)));
       const whiteouts = gone.map((path): Entry => ({ kind: "whiteout", path: path.slice(1) }));
@@ -85,14 +89,8 @@ function entryAt(root: RootFs, path: string): Listed {
   const node = root.lstat(path);
   if (node === undefined) throw new LayerError("LAYER_INVALID", `${path} is not there any more.`);
   const { kind, mode, uid, gid, mtime, linkTarget, linkGroup, deviceMajor, deviceMinor, xattrs } = node;
-  const attributes = {
-    path: path.slice(1),
-    mode,
-    uid,
-    gid,
-    mtime,
-    ...(xattrs === undefined ? {} : { xattrs }),
-  };
+  const plain = { path: path.slice(1), mode, uid, gid, mtime };
+  const attributes = xattrs === undefined ? plain : { ...plain, xattrs };
   switch (kind) {
     case "file":
       return { entry: { kind, ...attributes, content: root.open(path) }, linkGroup };

@@ -29,7 +29,7 @@ export function copierFor(changes: ChangeSet, step: CopyStep, scope: string): Co
   function place(tree: SourceTree, from: string, node: SourceNode, to: string): void {
     checkRoom(changes.root, node, to);
     tree.taken?.(from);
-    const owned = { ...node, ...step.owner };
+    const owned = step.owner === undefined ? node : { ...node, ...step.owner };
     if (node.kind === "directory") {
       // Below a copied directory the source's attributes win; the way that --parents makes leaves what is there.
       if (step.parents !== undefined && changes.root.lstat(to) !== undefined) return;
@@ -40,9 +40,10 @@ export function copierFor(changes: ChangeSet, step: CopyStep, scope: string): Co
       // A socket is nothing without its program: what is copied is its name.
       const kind = node.kind === "socket" ? "file" : node.kind;
       const mode = step.chmod?.(node.mode, false) ?? node.mode;
+      const isAsItWas = kind === node.kind && mode === node.mode && node.linkGroup === undefined;
       const group =
         node.linkGroup === undefined ? {} : { linkGroup: `${changes.step}:${scope}:${node.linkGroup}` };
-      changes.put(to, { ...owned, kind, mode, ...group }, contentOf(tree, from, node));
+      changes.put(to, isAsItWas ? owned : { ...owned, kind, mode, ...group }, contentOf(tree, from, node));
     }
   }
 

@@ -101,7 +101,7 @@ function rootFsOf(top: Held, stepsSoFar: number): RootFs {
     const children =
       held.node.kind === "directory" ? (parent.get(name)?.children ?? new Map<string, Held>()) : undefined;
     if (children === undefined && parent.get(name)?.children !== undefined) recent = undefined;
-    parent.set(name, { ...held, ...(children === undefined ? {} : { children }) });
+    parent.set(name, children === undefined ? held : { ...held, children });
   }
 
   function remove(path: string): void {
@@ -192,7 +192,7 @@ function rootFsOf(top: Held, stepsSoFar: number): RootFs {
       }
     },
     put(path, node, content) {
-      hold(path, { node, ...(content === undefined ? {} : { content }) });
+      hold(path, content === undefined ? { node } : { node, content });
     },
     remove,
     beginStep: () => ++step,
