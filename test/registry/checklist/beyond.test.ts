@@ -1,6 +1,6 @@
-import { copyImage, digestOf, memoryStore, readAll } from "@undocked/registry";
+import { contentOf, copyImage, digestOf, memoryStore, readAll } from "@undocked/registry";
 import { describe, expect, test } from "vitest";
-import { at, times, type Outcome } from "../../support/front.ts";
+import { at, refusal, times, type Outcome, type Rule } from "../../support/front.ts";
 import { randomImage, validateImage } from "../../support/random-image.ts";
 import { atEachSetup } from "./checklist.ts";
 import { equal, imageOf, pushed, randomBlob } from "./content.ts";
@@ -53,6 +53,32 @@ describe("beyond the checklist", () => {
       await pushed(repository, blob);
       expect(site().front.asked("PUT", /\/uploads\//)).toHaveLength(1);
       expect(equal(await readAll(repository.fetch(blob.descriptor)), blob.bytes)).toBe(true);
+    });
+
+    test.each(["lost", "503"] as const)("content read once is closed again: %s", async (fault) => {
+      const answers: readonly (readonly [string, Rule])[] = [
+        ["lost", async (_, pass) => ((await pass()).status === 201 ? "reset" : undefined)],
+        ["503", () => refusal(503, "UNAVAILABLE")],
+      ];
+      const rule = new Map(answers).get(fault);
+      if (rule !== undefined) site().front.on(times(1, at("PUT", /\/uploads\//, rule)));
+      const repository = site().repository(site().path(), site().client({ upload: { chunkSize: 4_000 } }));
+      const found = await repository.ingest(blob.descriptor.mediaType, contentOf(blob.bytes));
+      expect(found).toEqual(blob.descriptor);
+      expect(equal(await readAll(repository.fetch(found)), blob.bytes)).toBe(true);
+      expect(
+        site()
+          .front.asked("POST", /\/uploads\//)
+          .filter(({ status }) => status === 202),
+      ).toHaveLength(1);
+    });
+
+    test("content goes up while it is made, and is described at its end", async () => {
+      const repository = site().repository();
+      await repository.pushStream(contentOf(blob.bytes), async () => blob.descriptor);
+      expect(equal(await readAll(repository.fetch(blob.descriptor)), blob.bytes)).toBe(true);
+      const [patch] = site().front.asked("PATCH", /\/uploads\//);
+      expect(patch?.headers).toMatchObject({ "transfer-encoding": "chunked" });
     });
 
     test("every fifth answer lost, and all arrives", async () => {

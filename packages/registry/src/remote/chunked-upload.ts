@@ -4,7 +4,7 @@ import { exchange } from "./exchange.ts";
 import { pauseFor } from "./gate.ts";
 import { drain } from "./http.ts";
 import { RegistryError } from "./registry-error.ts";
-import { adviceForSocketError, adviceForStatus, backoffMs } from "./retry-policy.ts";
+import { backoffMs, mayPass } from "./retry-policy.ts";
 import { receivedSoFar, sessionAfter, sessionCall, type UploadSession } from "./upload-session.ts";
 
 /**
@@ -56,7 +56,7 @@ async function sendChunk(
       return sessionAfter(session, answer.url, answer.headers.get("location"));
     } catch (error) {
       options.signal?.throwIfAborted();
-      if (!(error instanceof RegistryError) || attempt >= retries || !mayPass(error)) throw error;
+      if (!(error instanceof RegistryError) || attempt >= retries || !mayGoOn(error)) throw error;
       await pauseFor(backoffMs(attempt, context.line.retry), options.signal);
       const status = await receivedSoFar(context, session, options);
       ({ session } = status);
@@ -69,11 +69,9 @@ async function sendChunk(
   }
 }
 
-function mayPass(error: RegistryError): boolean {
-  if (error.status === undefined) {
-    return error.code === "REGISTRY_UNREACHABLE" || adviceForSocketError(error.code) === "again";
-  }
-  return error.status === 416 || adviceForStatus(error.status) === "again";
+/** A 416 says that the registry has more or less than we think. */
+function mayGoOn(error: RegistryError): boolean {
+  return error.status === 416 || mayPass(error);
 }
 
 /** Pieces of one size, the last of what is left. */

@@ -1,12 +1,14 @@
 import type { Descriptor } from "../oci/descriptor.ts";
-import { digestOf } from "../oci/digest.ts";
+import { digestOf, tally } from "../oci/digest.ts";
 import { manifestSizeLimit } from "../oci/manifest.ts";
 import { isIndexType, isManifestType } from "../oci/media-type.ts";
 import type { CallOptions } from "../store/store.ts";
-import { defaultChunkSize, inChunks } from "./chunked-upload.ts";
+import { defaultChunkSize, inChunks, sendChunks } from "./chunked-upload.ts";
+import { closeFilled } from "./close-session.ts";
 import type { RepositoryContext } from "./context.ts";
 import { RegistryError } from "./registry-error.ts";
-import { pushUnknown, type UploadOptions } from "./upload.ts";
+import { cancelSession, openSession } from "./upload-session.ts";
+import type { UploadOptions } from "./upload.ts";
 
 /**
  * Takes content as it comes, and finds what it is. What fits into one piece is sent as content that is known, which works
@@ -44,8 +46,29 @@ export async function ingest(
       yield second.value;
       yield* pieces;
     };
-    return await pushUnknown(context, mediaType, all(), chunkSize, options);
+    return await pushInPieces(context, mediaType, all(), chunkSize, options);
   } finally {
     await pieces.return();
+  }
+}
+
+/** A piece is sent again after a cut, from memory; the whole is not, because it was read once. */
+async function pushInPieces(
+  context: RepositoryContext,
+  mediaType: string,
+  content: AsyncIterable<Uint8Array>,
+  chunkSize: number,
+  options: CallOptions,
+): Promise<Descriptor> {
+  const opened = await openSession(context, "sha256", options);
+  try {
+    const seen = tally();
+    const session = await sendChunks(context, opened, seen.through(content), chunkSize, options);
+    const found = { mediaType, digest: seen.digest(), size: seen.size() };
+    await closeFilled(context, session, found, options);
+    return found;
+  } catch (error) {
+    await cancelSession(context, opened);
+    throw error;
   }
 }

@@ -51,6 +51,12 @@ export function adviceForSocketError(code: string): RetryAdvice {
   return transientSocketErrors.has(code) ? "again" : "never";
 }
 
+/** Whether the same may go well another time: the line broke, or the registry was busy. */
+export function mayPass(error: { readonly code: string; readonly status?: number }): boolean {
+  if (error.status !== undefined) return adviceForStatus(error.status) === "again";
+  return error.code === "REGISTRY_UNREACHABLE" || adviceForSocketError(error.code) === "again";
+}
+
 /** Milliseconds that `Retry-After` asks for, 60,000 at most; `undefined` where it does not tell. */
 export function parseRetryAfter(header: string | null, now: number): number | undefined {
   const value = (header ?? "").trim();

@@ -1,14 +1,13 @@
 import type { Descriptor } from "../oci/descriptor.ts";
-import { digestAlgorithm, tally } from "../oci/digest.ts";
+import { digestAlgorithm } from "../oci/digest.ts";
 import { isReplayable, type CallOptions } from "../store/store.ts";
 import { verified } from "../store/verify.ts";
 import { blobExists } from "./blob.ts";
-import type { CallBody } from "./call.ts";
 import { exchange } from "./exchange.ts";
 import { drain } from "./http.ts";
 import { pauseFor } from "./gate.ts";
 import { defaultChunkSize, isTooLarge, sendChunks } from "./chunked-upload.ts";
-import { withQuery } from "./location.ts";
+import { closeFilled, closeSession } from "./close-session.ts";
 import {
   cancelSession,
   openSession,
@@ -19,7 +18,7 @@ import {
 import { redactUrl } from "./redact.ts";
 import { RegistryError } from "./registry-error.ts";
 import type { RepositoryContext } from "./context.ts";
-import { adviceForErrorCode, adviceForSocketError, adviceForStatus, backoffMs } from "./retry-policy.ts";
+import { adviceForErrorCode, backoffMs, mayPass } from "./retry-policy.ts";
 
 export interface UploadOptions {
   /**
@@ -28,9 +27,6 @@ export interface UploadOptions {
    */
   readonly chunkSize?: number;
 }
-
-// The registry hashes the whole before it answers.
-const CLOSING_MS = 300_000;
 
 /**
  * Sends a blob unless it is there, which is asked where it is not known: POST for a session, then one PUT of the whole.
@@ -81,36 +77,8 @@ export async function pushBlob(
 
 function mayHelp(error: RegistryError, attempt: number): boolean {
   if (adviceForErrorCode(error.code) === "new-session") return true;
-  if (error.status === undefined) {
-    return error.code === "REGISTRY_UNREACHABLE" || adviceForSocketError(error.code) === "again";
-  }
   // The token ended in the middle; the session's next request has a new one.
-  if (error.status === 401) return attempt === 0;
-  return adviceForStatus(error.status) === "again";
-}
-
-/**
- * Sends content of which nobody knows digest and size before its end, in pieces. A piece is sent again after a cut, from
- * memory; the whole is not, because it was read once.
- */
-export async function pushUnknown(
-  context: RepositoryContext,
-  mediaType: string,
-  content: AsyncIterable<Uint8Array>,
-  chunkSize: number,
-  options: CallOptions,
-): Promise<Descriptor> {
-  const opened = await openSession(context, "sha256", options);
-  try {
-    const seen = tally();
-    const session = await sendChunks(context, opened, seen.through(content), chunkSize, options);
-    const found = { mediaType, digest: seen.digest(), size: seen.size() };
-    await closeSession(context, session, found, options);
-    return found;
-  } catch (error) {
-    await cancelSession(context, opened);
-    throw error;
-  }
+  return error.status === 401 ? attempt === 0 : mayPass(error);
 }
 
 /**
@@ -138,7 +106,7 @@ export async function pushStream(
     });
     await drain(answer);
     const session = sessionAfter(opened, answer.url, answer.headers.get("location"));
-    await closeSession(context, session, await describe(), options);
+    await closeFilled(context, session, await describe(), options);
   } catch (error) {
     await cancelSession(context, opened);
     throw error;
@@ -180,32 +148,5 @@ async function send(
     return;
   }
   const sent = await sendChunks(context, session, whole.open(), chunkSize, options);
-  await closeSession(context, sent, expected, options);
-}
-
-/** @param body - what the session does not have yet: everything, or nothing */
-async function closeSession(
-  context: RepositoryContext,
-  session: UploadSession,
-  expected: Descriptor,
-  options: CallOptions,
-  body?: CallBody,
-): Promise<void> {
-  const answer = await exchange(context.line, {
-    ...sessionCall(context, session),
-    method: "PUT",
-    url: withQuery(session.url, "digest", expected.digest),
-    headers: { "Content-Type": "application/octet-stream" },
-    ...(body === undefined ? {} : { body }),
-    expect: [200, 201, 202, 204],
-    headersMs: CLOSING_MS,
-    signal: options.signal,
-  });
-  await drain(answer);
-  if (answer.status === 201 || (await blobExists(context, expected, options))) return;
-  throw new RegistryError(
-    "BLOB_UPLOAD_INVALID",
-    `The registry took ${expected.digest} with ${answer.status}, but does not have it.`,
-    { method: "PUT", url: answer.url, status: answer.status },
-  );
+  await closeFilled(context, sent, expected, options);
 }
