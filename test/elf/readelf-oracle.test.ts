@@ -13,7 +13,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { fileSource, looksLikeElf, readElf, type ElfFacts } from "@undocked/core/elf";
-import { findProgram, lacks } from "../support/tools.ts";
+import { lacks } from "../support/tools.ts";
 
 // Every file takes readelf some milliseconds: a sample, unless all are asked for. `UNDOCKED_ELF_ROOTS` names other trees.
 const everything = process.env["UNDOCKED_ELF_ORACLE"] === "all";
@@ -46,7 +46,7 @@ interface OracleRow {
   readonly verdict: string;
 }
 
-describe.skipIf(lacks("readelf") || findProgram("python3") === undefined)("beside readelf", () => {
+describe.skipIf(lacks("readelf", "python3"))("beside readelf", () => {
   test("every field of every file is the same", { timeout: 1_200_000 }, async () => {
     const rows = oracle(sample(roots.flatMap((root) => [...elfFiles(root)])));
     const differences: string[] = [];

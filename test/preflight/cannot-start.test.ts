@@ -1,5 +1,4 @@
-import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -9,6 +8,7 @@ import { writeTar } from "@undocked/registry/tar";
 import { startImage, startTools } from "../support/start-image.ts";
 import { buildElf, tinyPlatforms, type TinyElf } from "../support/tiny-elf.ts";
 import { findProgram, lacks, lacksRoot } from "../support/tools.ts";
+import { wrapperProgram } from "../support/wrapper-program.ts";
 
 type Files = Readonly<Record<string, MemoryFile>>;
 
@@ -50,21 +50,7 @@ const glibc: Files = hasGlibc
   : {};
 const musl: Files = hasMusl ? { [muslLoader]: executable(readFileSync(muslLoader)) } : {};
 const dynamicMusl: TinyElf = { pie: true, interpreter: muslLoader, needed: ["libc.so"] };
-/** Does what tini, gosu and node do with their arguments, by its own name. */
-const wrapperText = `
-#include <fcntl.h>
-#include <string.h>
-#include <unistd.h>
-int main(int count, char **words) {
-  char *slash = strrchr(words[0], '/'), *name = slash ? slash + 1 : words[0];
-  if (!strcmp(name, "node")) return open(words[1], O_RDONLY) < 0;
-  char **rest = words + (strcmp(name, "gosu") ? 1 : 2);
-  while (*rest && **rest == '-') rest++;
-  execvp(*rest, rest);
-  return 127;
-}
-`;
-const wrapper = executable(lacks("musl-gcc") ? buildElf({}) : compiled(wrapperText));
+const wrapper = executable(wrapperProgram());
 const wrappers: Files = {
   ...envs,
   "/usr/bin/tini": wrapper,
@@ -760,18 +746,6 @@ const configurations: readonly Case[] = [
     repaired: { text: `USER app:app\n${app}` },
   },
 ];
-
-function compiled(text: string): Uint8Array {
-  const directory = mkdtempSync(join(tmpdir(), "undocked-wrapper-"));
-  try {
-    const [from, to] = [join(directory, "wrapper.c"), join(directory, "wrapper")];
-    writeFileSync(from, text);
-    execFileSync("musl-gcc", ["-static", "-Os", "-o", to, from], { timeout: 60_000 });
-    return readFileSync(to);
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
-}
 
 function glibcFile(path: string): Uint8Array {
   return hasGlibc ? readFileSync(path) : new Uint8Array(0);

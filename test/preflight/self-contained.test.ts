@@ -79,6 +79,7 @@ describe.skipIf(cannot)("self-contained, beside the loader of a tree", () => {
     // Of which the loader only tells.
     ["without versions", buildElf({ soname: "liba.so" }), 0],
     ["a text", Buffer.from("not a library\n"), 20],
+    ["renamed", "renamed", 20],
   ] as const)("names what the loader names when a library is %s", async (_, bytes, least) => {
     const wrong: string[] = [];
     let [compared, broken] = [0, 0];
@@ -88,10 +89,19 @@ describe.skipIf(cannot)("self-contained, beside the loader of a tree", () => {
       const changed = root.clone();
       changed.remove(library);
       rmSync(place);
-      if (bytes !== undefined) {
-        writeFileSync(place, bytes, { mode: 0o755 });
-        const node = { kind: "file", mode: 0o755, uid: 0, gid: 0, mtime: 0, size: bytes.byteLength } as const;
-        changed.put(library, node, bytesContent(bytes));
+      const other = bytes === "renamed" ? `${library}.old` : library;
+      const written = bytes === "renamed" ? before : bytes;
+      if (written !== undefined) {
+        writeFileSync(join(directory, other), written, { mode: 0o755 });
+        const node = {
+          kind: "file",
+          mode: 0o755,
+          uid: 0,
+          gid: 0,
+          mtime: 0,
+          size: written.byteLength,
+        } as const;
+        changed.put(other, node, bytesContent(written));
       }
       try {
         const files = imageFiles(changed);
@@ -109,10 +119,20 @@ describe.skipIf(cannot)("self-contained, beside the loader of a tree", () => {
           const isSame = theirs.ended
             ? theirs.missing.every((name) => missing.includes(name))
             : names === theirs.missing.join(" ");
-          const equal = (ours.length === 0) === theirs.whole && (gaveUp || isSame);
+          const versions = unique(
+            ours.flatMap(({ code, message }) => {
+              const [, by = "", version = ""] = /: (\S+) needs (\S+) of /.exec(message) ?? [];
+              return code === "LIBRARY_VERSION_MISSING" ? [`${version} by ${by}`] : [];
+            }),
+          );
+          const equal =
+            (ours.length === 0) === theirs.whole &&
+            (gaveUp || theirs.ended || versions === theirs.versions) &&
+            (gaveUp || isSame);
           if (!equal) wrong.push(`${path} without ${library}:\n  ${JSON.stringify(ours)}\n  ${theirs.text}`);
         }
       } finally {
+        rmSync(`${place}.old`, { force: true });
         writeFileSync(place, before, { mode: 0o755 });
       }
     }
@@ -127,6 +147,8 @@ interface Listed {
   readonly whole: boolean;
   /** Sorted. */
   readonly missing: readonly string[];
+  /** `GLIBC_2.38 by /usr/bin/program`, joined. */
+  readonly versions: string;
   /** At the first library that it missed. */
   readonly ended: boolean;
   readonly text: string;
@@ -146,7 +168,16 @@ function listed(path: string): Listed {
   ].map(([, name, last]) => name ?? last ?? "");
   const whole = status === 0 && missing.length === 0 && !/version `.*' not found/.test(text);
   const ended = text.includes("error while loading shared libraries");
-  return { whole, missing: [...new Set(missing)].sort(), ended, text };
+  const versions = unique(
+    [...text.matchAll(/version `(\S+)' not found \(required by (\S+)\)/g)].map(
+      ([, version, by]) => `${version} by ${by}`,
+    ),
+  );
+  return { whole, missing: [...new Set(missing)].sort(), versions, ended, text };
+}
+
+function unique(names: readonly string[]): string {
+  return [...new Set(names)].sort().join(", ");
 }
 
 const uses = new Map<string, string[]>();

@@ -4,6 +4,7 @@ import type { TarEntry, TarHeader } from "@undocked/registry/tar";
 import type { Random } from "./library-layout.ts";
 import { buildElf, tinyPlatforms, type TinyElf } from "./tiny-elf.ts";
 import { findProgram } from "./tools.ts";
+import { wrapperProgram } from "./wrapper-program.ts";
 
 /** An image that may start or not, made from random parts. Whatever of it starts ends with 0 at once. */
 export interface RandomStart {
@@ -31,6 +32,8 @@ function fromHost(path: string): Uint8Array {
   host.set(path, known);
   return known;
 }
+
+let wrapper: Uint8Array | undefined;
 
 /** Makes the next image of a series. */
 export function randomStart(random: Random): RandomStart {
@@ -60,6 +63,8 @@ export function randomStart(random: Random): RandomStart {
     put(usr("/bin/sh"), { kind: "symlink", target: pick("busybox", "/bin/busybox") });
     if (!once(6)) put("/usr/bin/env", { kind: "symlink", target: pick("../../bin/busybox", "/bin/busybox") });
   }
+  wrapper ??= wrapperProgram();
+  for (const name of ["tini", "dumb-init", "node"]) if (!once(6)) file(`/usr/bin/${name}`, wrapper);
   if (!once(5)) file(usr(glibcLoader), fromHost(glibcLoader), once(12) ? 0o644 : 0o755);
   if (!once(6)) file(usr(glibcLibrary), fromHost(glibcLibrary), once(8) ? 0o600 : 0o644);
   if (!once(5)) file(usr(muslLoader), fromHost(muslLoader));
@@ -237,6 +242,12 @@ export function randomStart(random: Random): RandomStart {
         () => ({ Entrypoint: ["sh", "-e", start] }),
         () => ({ Entrypoint: ["env", "-i", "A=b", start] }),
         () => ({ Entrypoint: ["/usr/bin/env", base] }),
+        () => ({ Entrypoint: ["/usr/bin/tini", "--", start] }),
+        () => ({ Entrypoint: ["tini", "-g", base, "-x"] }),
+        () => ({ Entrypoint: ["dumb-init"], Cmd: ["/bin/sh", "-c", start] }),
+        () => ({ Entrypoint: ["node", start] }),
+        () => ({ Entrypoint: ["/bin/busybox", "sh", "-c", `exec ${start}`] }),
+        () => ({ Entrypoint: ["/bin/busybox", "timeout", "20", start] }),
         () => ({ Entrypoint: [glibcLoader, start] }),
         () => ({ Entrypoint: [muslLoader, "--", start] }),
         () => ({ Entrypoint: [muslLoader, start] }),
