@@ -6,13 +6,15 @@ export interface BlockPool {
   give(block: Uint8Array): void;
 }
 
-export function blockPool(size: number): BlockPool {
+/** @param memory - `shared`: other threads can look at the blocks */
+export function blockPool(size: number, memory: "own" | "shared" = "own"): BlockPool {
   const free: Buffer[] = [];
+  const fresh = (): Buffer =>
+    memory === "own" ? Buffer.allocUnsafeSlow(size) : Buffer.from(new SharedArrayBuffer(size));
   return {
-    take: () => free.pop() ?? Buffer.allocUnsafeSlow(size),
-    give(block) {
-      if (block.buffer.byteLength === size && block.buffer instanceof ArrayBuffer)
-        free.push(Buffer.from(block.buffer));
+    take: () => free.pop() ?? fresh(),
+    give({ buffer }) {
+      if (buffer.byteLength === size) free.push(Buffer.from(buffer));
     },
   };
 }

@@ -1,4 +1,5 @@
 import { tally, type Descriptor, type Digest, type LocalStore } from "@undocked/registry";
+import { blockHash } from "./block-hash.ts";
 import { blockPool } from "./blocks.ts";
 import { layerEncoding, type LayerCompression } from "./encoding.ts";
 import type { Entry } from "./entry.ts";
@@ -25,15 +26,27 @@ export async function makeLayer(
   { compression, signal, ...tar }: MakeLayerOptions = {},
 ): Promise<Layer> {
   const { mediaType, encode } = layerEncoding(compression);
-  const uncompressed = tally();
-  const pool = encode === undefined ? undefined : blockPool(BLOCK_SIZE);
-  const blocks = uncompressed.through(abortable(layerTar(entries, tar, pool), signal));
+  const listed = [...entries];
+  await using hash = blockHash(sizeOf(listed));
+  const pool = blockPool(BLOCK_SIZE, hash.memory);
+  const release = (block: Uint8Array): void => {
+    // A failure is told by the digest.
+    hash.hashed(block).then(
+      () => pool.give(block),
+      () => {},
+    );
+  };
+  const blocks = hash.through(abortable(layerTar(listed, tar, pool), signal));
   const descriptor = await store.ingest(
     mediaType,
-    encode === undefined ? blocks : encode(blocks, (block) => pool?.give(block)),
+    encode === undefined ? blocks : encode(blocks, release),
     signal === undefined ? {} : { signal },
   );
-  return { descriptor, diffId: uncompressed.digest() };
+  return { descriptor, diffId: await hash.digest() };
+}
+
+function sizeOf(entries: readonly Entry[]): number {
+  return entries.reduce((sum, entry) => sum + (entry.kind === "file" ? entry.content.size : 0), 0);
 }
 
 /** What the DiffID of a layer would be: reads the files, and writes nothing. */
