@@ -19,6 +19,7 @@ import {
   readAll,
   registryClient,
   type BlobSink,
+  type LocalStore,
   type BlobSource,
   type Descriptor,
   type ArchiveSink,
@@ -37,7 +38,7 @@ import {
   validateImage,
 } from "../support/random-image.ts";
 
-type Store = BlobSource & BlobSink & Resolver & Tagger & Partial<ReferrerSource>;
+type Store = LocalStore & Resolver & Tagger & Partial<ReferrerSource>;
 
 interface Opened {
   readonly store: Store;
@@ -112,6 +113,26 @@ describe.each(stores)("%s", (_, open) => {
     await store.push(blob, contentOf(bytes));
     expect(await store.exists(blob)).toBe(true);
     expect(Buffer.compare(await readAll(store.fetch(blob)), bytes)).toBe(0);
+  });
+
+  test.each([
+    ["some bytes", text("hello")],
+    ["no bytes", new Uint8Array(0)],
+    ["ten megabytes", randomBytes("larger", 10_000_000)],
+  ])("finds what %s are", async (_, bytes) => {
+    const found = await store.ingest("application/octet-stream", contentOf(bytes));
+    expect(found).toEqual(blobOf(bytes));
+    expect(Buffer.compare(await readAll(store.fetch(found)), bytes)).toBe(0);
+    expect(await store.ingest("application/octet-stream", contentOf(bytes))).toEqual(found);
+  });
+
+  test("keeps nothing of content that breaks off while it is found", async () => {
+    const breaking = async function* () {
+      yield text("hello");
+      throw new Error("broken");
+    };
+    await expect(store.ingest("text/plain", breaking())).rejects.toThrow("broken");
+    expect(await store.exists(blobOf(text("hello")))).toBe(false);
   });
 
   test("keeps content under a sha512 too", async () => {
