@@ -1,5 +1,5 @@
-export { buildImage, type BuiltImage } from "./build/build-image.ts";
-export { checkBuild, planBuild } from "./build/plan-build.ts";
+export { buildImage, type BuiltImage, type PlatformImage } from "./build/build-image.ts";
+export { checkBuild, planBuild, type PlannedBuild } from "./build/plan-build.ts";
 export type { BuildPlan, StagePlan, Step } from "./plan/plan.ts";
 export {
   OptionsError,

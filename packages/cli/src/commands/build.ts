@@ -36,7 +36,16 @@ export const usage: Usage = {
       help: "A named context: a directory, docker-image://REFERENCE, oci-layout:///directory[:tag]",
     },
     label: { value: "NAME=VALUE", repeatable: true, help: "Add a label" },
-    platform: { value: "OS/ARCH[/VARIANT]", help: "Default: linux/amd64" },
+    platform: {
+      value: "OS/ARCH[/VARIANT],…",
+      repeatable: true,
+      help: "Several make an index (default: linux/amd64)",
+    },
+    annotation: {
+      value: "[index:]NAME=VALUE",
+      repeatable: true,
+      help: "Annotate the manifest of each platform, or their index",
+    },
     target: { value: "STAGE", help: "Build up to this stage" },
     executables: {
       value: "static|self-contained|any",
@@ -73,7 +82,7 @@ export const command: Command = async (argv, io, signal) => {
   const plan = choice(flags, "plan", ["text", "json"] as const);
   if (flags.is("check")) return check(checkBuild(await buildOptions(flags, io)), io);
   if (plan !== undefined)
-    return printPlan(await planBuild({ ...(await buildOptions(flags, io)), signal }), plan, io);
+    return printPlans((await planBuild({ ...(await buildOptions(flags, io)), signal })).plans, plan, io);
   const display = flags.is("quiet")
     ? silentDisplay()
     : progressDisplay(choice(flags, "progress", progressModes) ?? "auto", io);
@@ -95,9 +104,12 @@ function withPlanForm(argument: string): string {
   return argument === "--plan" ? "--plan=text" : argument;
 }
 
-function printPlan(plan: BuildPlan, form: "text" | "json", io: Io): number {
-  for (const warning of plan.warnings) io.stderr.write(renderDiagnostic(warning));
-  io.stdout.write(form === "json" ? `${JSON.stringify(plan, null, 2)}\n` : renderPlan(plan));
+/** As JSON the plan, or an array of those of several platforms. */
+function printPlans(plans: readonly BuildPlan[], form: "text" | "json", io: Io): number {
+  const warnings = new Set(plans.flatMap(({ warnings }) => warnings.map(renderDiagnostic)));
+  for (const warning of warnings) io.stderr.write(warning);
+  const json = (): string => `${JSON.stringify(plans.length === 1 ? plans[0] : plans, null, 2)}\n`;
+  io.stdout.write(form === "json" ? json() : plans.map(renderPlan).join("\n"));
   return 0;
 }
 
@@ -120,13 +132,13 @@ async function buildOptions(flags: Arguments, io: Io): Promise<BuildOptions> {
   const outputs = flags.texts("output").map(parseOutput);
   const files = flags.texts("map").map(parseMapping);
   const override = flags.text("override-entrypoint");
-  const platform = flags.text("platform");
+  const platforms = flags.texts("platform").flatMap((text) => text.split(","));
   const file = flags.text("file");
   const tags = flags.texts("tag");
   const push = flags.is("push") || outputs.some((output) => output === "push");
   if (push && tags.length === 0) throw new UsageError("--push needs a --tag to push to.");
   for (const tag of tags) asTyped("tag", () => parseReference(tag));
-  if (platform !== undefined) asTyped("platform", () => platform.split(",").map(parsePlatform));
+  for (const platform of platforms) asTyped("platform", () => parsePlatform(platform));
   return {
     project: resolve(io.cwd, context ?? "."),
     ...(context === undefined && files.length > 0 ? {} : { context: resolve(io.cwd, context ?? ".") }),
@@ -138,7 +150,8 @@ async function buildOptions(flags: Arguments, io: Io): Promise<BuildOptions> {
     ),
     namedContexts: Object.fromEntries(flags.texts("build-context").map((text) => namedContext(text, io))),
     labels: Object.fromEntries(flags.texts("label").map((text) => keyValue("label", text))),
-    ...(platform === undefined ? {} : { platforms: platform.split(",") }),
+    ...(platforms.length === 0 ? {} : { platforms }),
+    ...optional("annotations", annotations(flags)),
     ...optional("target", flags.text("target")),
     ...optional("executables", choice(flags, "executables", ["static", "self-contained", "any"] as const)),
     ...optional("preflight", choice(flags, "preflight", ["error", "warn", "off"] as const)),
@@ -153,6 +166,20 @@ async function buildOptions(flags: Arguments, io: Io): Promise<BuildOptions> {
     ...optional("compression", parseCompression(flags.text("compression"))),
     registry: await registryOptions(flags, io),
   };
+}
+
+/** As buildx spells them; those of a manifest need no word for it. */
+function annotations(flags: Arguments): BuildOptions["annotations"] {
+  const found = { manifest: {}, index: {} } satisfies BuildOptions["annotations"];
+  const texts = flags.texts("annotation");
+  for (const text of texts) {
+    const [, kinds = "manifest", rest = ""] =
+      /^(?:((?:manifest|index)(?:,(?:manifest|index))*):)?(.*)$/s.exec(text) ?? [];
+    const [name, value] = keyValue("annotation", rest);
+    if (kinds.includes("manifest")) Object.assign(found.manifest, { [name]: value });
+    if (kinds.includes("index")) Object.assign(found.index, { [name]: value });
+  }
+  return texts.length === 0 ? undefined : found;
 }
 
 /** A directory starts where the command is run. */

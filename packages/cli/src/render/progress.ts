@@ -60,7 +60,7 @@ function describe(event: BuildEvent): string | undefined {
     case "index":
       return `reading ${short(event.layer.digest)}, ${bytes(event.layer.size)}, for its file list\n`;
     case "step":
-      return `line ${event.line}: ${visible(event.text)}\n`;
+      return `line ${event.line}${event.platform === undefined ? "" : ` (${event.platform})`}: ${visible(event.text)}\n`;
     case "layer":
       return `layer ${short(event.layer.digest)}, ${bytes(event.layer.size)}\n`;
     case "warning":

@@ -7,6 +7,7 @@ import {
   type DiffId,
   type HistoryEntry,
   type ImageConfig,
+  type Index,
   type Manifest,
   type Platform,
 } from "@undocked/registry";
@@ -21,6 +22,8 @@ export interface ImageParts {
   readonly layers: readonly { readonly descriptor: Descriptor; readonly diffId: DiffId }[];
   /** RFC 3339. */
   readonly created: string;
+  /** Of the manifest. */
+  readonly annotations?: Readonly<Record<string, string>>;
 }
 
 export interface AssembledImage {
@@ -43,6 +46,7 @@ export function assembleImage(parts: ImageParts): AssembledImage {
       ...(parts.base?.layers ?? []).map(ociLayer),
       ...parts.layers.map(({ descriptor }) => descriptor),
     ],
+    ...annotated(parts.annotations),
   };
   const manifestBytes = encodeJson(manifest);
   return {
@@ -52,6 +56,43 @@ export function assembleImage(parts: ImageParts): AssembledImage {
     manifestBytes,
     root: descriptorOf(MediaType.ociManifest, manifestBytes),
   };
+}
+
+export interface AssembledIndex {
+  readonly index: Index;
+  readonly bytes: Uint8Array;
+  readonly root: Descriptor;
+}
+
+/** The index of images for several platforms, in their order (image-spec, image-index.md). */
+export function assembleIndex(
+  images: readonly { readonly root: Descriptor; readonly platform: Platform }[],
+  annotations?: Readonly<Record<string, string>>,
+): AssembledIndex {
+  const index: Index = {
+    schemaVersion: 2,
+    mediaType: MediaType.ociIndex,
+    manifests: images.map(({ root, platform }) => ({ ...root, platform: platformFields(platform) })),
+    ...annotated(annotations),
+  };
+  const bytes = encodeJson(index);
+  return { index, bytes, root: descriptorOf(MediaType.ociIndex, bytes) };
+}
+
+function platformFields(platform: Platform): Platform {
+  const { architecture, os, variant } = platform;
+  const version = platform["os.version"];
+  return {
+    architecture,
+    os,
+    ...(version === undefined ? {} : { "os.version": version }),
+    ...(variant === undefined ? {} : { variant }),
+  };
+}
+
+function annotated(annotations: Readonly<Record<string, string>> | undefined): Pick<Index, "annotations"> {
+  if (annotations === undefined || Object.keys(annotations).length === 0) return {};
+  return { annotations: sortedByKey(annotations) };
 }
 
 function imageConfig({ base, platform, config, author, history, layers, created }: ImageParts): ImageConfig {
@@ -94,7 +135,7 @@ function containerConfig(config: ContainerConfig): ContainerConfig {
   return Object.fromEntries(
     configKeys.flatMap((key) => {
       const value = config[key];
-      return value === undefined ? [] : [[key, isMap(value) ? sortedByKey(value) : value]];
+      return value === undefined ? [] : [[key, isMap(value) ? sortedByKey<unknown>(value) : value]];
     }),
   );
 }
@@ -103,7 +144,7 @@ function isMap(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function sortedByKey(map: Readonly<Record<string, unknown>>): Record<string, unknown> {
+function sortedByKey<T>(map: Readonly<Record<string, T>>): Record<string, T> {
   return Object.fromEntries(
     Object.entries(map).toSorted(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b))),
   );

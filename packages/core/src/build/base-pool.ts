@@ -7,14 +7,12 @@ import {
   type ImageConfig,
 } from "@undocked/registry";
 import { cachedIndex } from "../cache/index-cache.ts";
+import { sharedWork } from "../cache/shared-work.ts";
 import { directoryTree, type DirectoryTreeOptions } from "../context/directory-tree.ts";
 import { memoryTree } from "../context/memory-tree.ts";
 import type { SourceTree } from "../context/source-tree.ts";
-import type { Dockerfile } from "../dockerfile/ast.ts";
 import { layerFiles } from "../layer/layer-files.ts";
-import type { PlanOptions } from "../plan/options.ts";
-import { planStages } from "../plan/plan-stages.ts";
-import type { BuildPlan, RequiredBase } from "../plan/plan.ts";
+import type { RequiredBase } from "../plan/plan.ts";
 import { executableFacts } from "../preflight/file-facts.ts";
 import { indexLayer } from "../rootfs/index-layer.ts";
 import type { LayerIndex } from "../rootfs/layer-index.ts";
@@ -22,13 +20,14 @@ import { emptyRootFs, type RootFs } from "../rootfs/rootfs.ts";
 import { openLayoutImage, openRegistryImage, type BaseImage } from "./base.ts";
 import type { BuildEvent } from "./event.ts";
 import { withoutIgnored } from "./ignored-tree.ts";
+import { limits } from "./limits.ts";
 import { parseNamedContext } from "./named-context.ts";
+import { orderedWork } from "./ordered-work.ts";
 import type { Scope } from "./scope.ts";
-import { sharedWork } from "./shared-work.ts";
 import type { Workspace } from "./workspace.ts";
 
-/** The images and named contexts that a build rests on, each opened once. */
-export interface BasePool {
+/** The images and named contexts that a build rests on, each opened once. Disposing waits for what is still under way. */
+export interface BasePool extends AsyncDisposable {
   /** @returns the image's configuration; that of scratch for a directory */
   open(base: RequiredBase): Promise<ImageConfig>;
   /** One that was opened; `undefined` where it is no image but a directory. */
@@ -102,6 +101,9 @@ export function basePool(options: BasePoolOptions): BasePool {
       if (key === undefined) throw new Error(`the base ${image.name} is not of this build`);
       return rootFs(key);
     },
+    async [Symbol.asyncDispose]() {
+      await Promise.allSettled([...opening.values(), ...roots.values()]);
+    },
   };
 }
 
@@ -109,6 +111,8 @@ function once<T>(under: Map<string, Promise<T>>, key: string, work: () => Promis
   const known = under.get(key);
   if (known !== undefined) return known;
   const begun = work();
+  // Who waits for it is told; nobody else needs to be.
+  begun.catch(() => {});
   under.set(key, begun);
   return begun;
 }
@@ -159,7 +163,12 @@ async function readRootFs(image: BaseImage, options: BasePoolOptions): Promise<R
     );
   }
   const root = emptyRootFs();
-  const indexes = await Promise.all(layers.map((layer) => layerIndex(layer, image.source, options)));
+  const reading = orderedWork(call.signal);
+  const indexes = await reading.all(
+    layers.map((layer, position) =>
+      reading.run([position], (signal) => layerIndex(layer, image.source, signal, options)),
+    ),
+  );
   for (const [position, index] of indexes.entries()) {
     const layer = layers[position];
     if (layer === undefined || index.diffId !== diffIds[position]) {
@@ -179,34 +188,18 @@ async function readRootFs(image: BaseImage, options: BasePoolOptions): Promise<R
 function layerIndex(
   layer: Descriptor,
   source: BlobSource,
-  { workspace, call, emit }: BasePoolOptions,
+  signal: AbortSignal,
+  { workspace, emit }: BasePoolOptions,
 ): Promise<LayerIndex> {
-  return indexing(`${workspace.directory}\0${layer.digest}`, call.signal, (signal) =>
-    cachedIndex(workspace.indexes, layer.digest, executableFacts.id, () => {
-      emit({ kind: "index", layer });
-      return indexLayer(source.fetch(layer, { signal }), { collector: executableFacts });
-    }),
+  return indexing(`${workspace.directory}\0${layer.digest}`, signal, (signal) =>
+    cachedIndex(workspace.indexes, layer.digest, executableFacts.id, () =>
+      limits.downloads(() => {
+        emit({ kind: "index", layer });
+        return indexLayer(source.fetch(layer, { signal }), { collector: executableFacts });
+      }, signal),
+    ),
   );
 }
 
 /** Builds that use one cache at the same time read a layer once. */
 const indexing = sharedWork<LayerIndex>();
-
-/** Opens the bases that a plan asks for and plans again with their configurations, until it asks for none. */
-export async function completePlan(
-  dockerfile: Dockerfile,
-  options: PlanOptions,
-  first: BuildPlan,
-  pool: BasePool,
-): Promise<BuildPlan> {
-  const configs = new Map<string, ImageConfig>();
-  let plan = first;
-  // A base's triggers may name further images; each round knows more of them.
-  for (;;) {
-    const missing = plan.requiredBases.filter(({ key }) => !configs.has(key));
-    if (missing.length === 0) return plan;
-    for (const base of missing) void pool.open(base).catch(() => {});
-    for (const base of missing) configs.set(base.key, await pool.open(base));
-    plan = planStages(dockerfile, options, configs);
-  }
-}

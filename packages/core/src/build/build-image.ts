@@ -1,20 +1,22 @@
 import {
-  contentOf,
   formatPlatform,
   type BlobSource,
   type Descriptor,
   type Diagnostic,
   type Digest,
   type ImageConfig,
+  type Index,
   type Manifest,
   type Platform,
-  type Reference,
 } from "@undocked/registry";
-import type { StoredLayer } from "../cache/cached-layer.ts";
 import type { MappedTree } from "../context/mapped-tree.ts";
+import type { BuildPlan } from "../plan/plan.ts";
 import type { Proof } from "../preflight/proof.ts";
-import { assembleImage, type AssembledImage } from "./assemble.ts";
-import { basePool, completePlan } from "./base-pool.ts";
+import { assembleIndex } from "./assemble.ts";
+import { basePool } from "./base-pool.ts";
+import { checkInput, type CheckedInput, type CheckedTarget } from "./check-input.ts";
+import { checkOutputs } from "./check-outputs.ts";
+import { completePlans } from "./complete-plan.ts";
 import {
   earlyPush,
   formatTagged,
@@ -24,24 +26,23 @@ import {
   type PushedImage,
 } from "./deliver.ts";
 import { downloads } from "./download.ts";
-import { checkOutputs } from "./check-outputs.ts";
 import type { BuildEvent } from "./event.ts";
-import { checkInput, type CheckedInput } from "./check-input.ts";
+import { finishImage, imageSource, originsOf, type FinishedImage } from "./finished-image.ts";
 import { treeOptions } from "./input.ts";
 import { checkOptions, type BuildOptions } from "./options.ts";
-import { proveStart } from "./prove-start.ts";
-import { writeLayers } from "./write-layers.ts";
-import { scope } from "./scope.ts";
-import { applyStages, timeText, type BuiltStage } from "./stage.ts";
+import { mergeFindings } from "./platform-faults.ts";
+import { proveStarts } from "./prove-start.ts";
+import { scope, type Scope } from "./scope.ts";
+import { applyStages } from "./stage.ts";
 import { writingTo } from "./system-error.ts";
 import { usableCache } from "./usable-cache.ts";
 import { clientOptions, openWorkspace, type Workspace } from "./workspace.ts";
+import { writeLayers } from "./write-layers.ts";
 
-/**
- * An image that was built. Its own layers lie in the cache; without one, until the image is disposed of (`await using`), which
- * also closes the connections that `store` reads base layers through.
- */
-export interface BuiltImage extends AsyncDisposable {
+/** The image for one platform. */
+export interface PlatformImage {
+  readonly platform: Platform;
+  /** Of the manifest. */
   readonly root: Descriptor;
   /** The root's. */
   readonly digest: Digest;
@@ -49,11 +50,26 @@ export interface BuiltImage extends AsyncDisposable {
   readonly config: ImageConfig;
   /** The base's and the build's own. */
   readonly layers: readonly Descriptor[];
+  /** Whether the image's command can start, with every file that says so; absent where nobody was to look. */
+  readonly proof?: Proof;
+}
+
+/**
+ * What was built: an image, or an index of the images for several platforms. Its own layers lie in the cache; without one, until
+ * it is disposed of (`await using`), which also closes the connections that `store` reads base layers through.
+ *
+ * What an index has several of (`manifest`, `config`, `layers`, `proof`) is of the first of `images`.
+ */
+export interface BuiltImage extends Omit<PlatformImage, "platform">, AsyncDisposable {
+  /** Of the manifest; of the index where there are several platforms. */
+  readonly root: Descriptor;
+  /** One for each platform, in the order they were asked for. */
+  readonly images: readonly PlatformImage[];
+  /** Where there are several platforms. */
+  readonly index?: Index;
   /** As asked for, with everything written out. */
   readonly tags: readonly string[];
   readonly warnings: readonly Diagnostic[];
-  /** Whether the image's command can start, with every file that says so; absent where nobody was to look. */
-  readonly proof?: Proof;
   readonly pushed: readonly PushedImage[];
   /** Reads everything that the root points to; base layers come from where the base lies. */
   readonly store: BlobSource;
@@ -63,148 +79,148 @@ export interface BuiltImage extends AsyncDisposable {
  * Builds an image, and pushes or writes it where that is asked for. Nothing of the image is executed.
  *
  * Faults of the options, the Dockerfile, the mappings and the files are found first and told together; nothing is fetched then.
+ * Nothing is delivered before the images for all platforms are proved.
  *
  * @throws {UndockedError} with a code of the README's table; `diagnostics` has each fault with its place
  */
 export async function buildImage(options: BuildOptions = {}): Promise<BuiltImage> {
   checkOptions(options);
   const { cache, warnings } = await usableCache(options);
-  const settled = { ...options, cache };
-  const checked = await checkInput(settled);
+  const checked = await checkInput({ ...options, cache });
   await checkOutputs(options.outputs ?? []);
-  const workspace = await openWorkspace(settled);
+  const workspace = await openWorkspace({ ...options, cache });
   const { directory } = workspace;
+  // One fault stops all that is under way.
+  const stop = new AbortController();
+  const signal = AbortSignal.any([stop.signal, ...(options.signal === undefined ? [] : [options.signal])]);
   try {
     const hint = "Make room, or name another directory as the cache.";
-    return await writingTo("CACHE_UNUSABLE", directory, hint, () =>
-      build(settled, checked, workspace, warnings),
-    );
+    return await writingTo("CACHE_UNUSABLE", directory, hint, async () => {
+      await using held = scope();
+      const build = { options, checked, workspace, signal, hold: held.hold, warnings };
+      try {
+        return await run(build);
+      } catch (error) {
+        stop.abort(error);
+        throw error;
+      }
+    });
   } catch (error) {
     await workspace[Symbol.asyncDispose]();
     throw error;
   }
 }
 
-async function build(
-  options: BuildOptions,
-  checked: CheckedInput,
-  workspace: Workspace,
-  earlier: readonly Diagnostic[],
-): Promise<BuiltImage> {
-  const { executables = "static", timestamps = "epoch", signal, onEvent } = options;
-  const { dockerfile, context, mapped, project, planOptions } = checked;
+interface Build {
+  readonly options: BuildOptions;
+  readonly checked: CheckedInput;
+  readonly workspace: Workspace;
+  readonly signal: AbortSignal;
+  readonly hold: Scope["hold"];
+  /** Of what came before. */
+  readonly warnings: readonly Diagnostic[];
+}
+
+async function run({
+  options,
+  checked,
+  workspace,
+  signal,
+  hold,
+  warnings: earlier,
+}: Build): Promise<BuiltImage> {
+  const { executables = "static", timestamps = "epoch", compression, onEvent } = options;
+  const { manifest: manifestAnnotations, index: indexAnnotations } = options.annotations ?? {};
+  const { context, mapped, project, targets } = checked;
   const emit = (event: BuildEvent): void => onEvent?.(event);
-  const call = signal === undefined ? {} : { signal };
-  await using held = scope();
-  const { hold } = held;
-  const bases = basePool({
-    hold,
-    workspace,
-    project,
-    namedContexts: options.namedContexts ?? {},
-    files: treeOptions(options),
-    call,
-    emit,
-  });
-  const plan = await completePlan(dockerfile, planOptions, checked.plan, bases);
-  const epoch = plan.sourceDateEpoch ?? 0;
-  const stage = await applyStages({
-    plan,
-    context,
-    bases,
-    workspace,
-    downloads: hold(downloads(call, clientOptions(options.registry))),
-    executables,
-    // What was judged for another platform is judged again: the base may have decided otherwise.
-    checked:
-      formatPlatform(plan.platform) === formatPlatform(checked.plan.platform) ? checked.steps : new Set(),
-    epoch,
-    emit,
-    hold,
-    ...call,
-  });
-  const { proof, warnings: doubts } = await proveStart(stage, bases, options);
+  const call = { signal };
+  const { namedContexts = {} } = options;
+  const files = treeOptions(options);
+  const bases = hold(basePool({ hold, workspace, project, namedContexts, files, call, emit }));
+  const plans = await completePlans(checked, bases);
+  const stages = await applyStages(
+    plans.map((plan, position) => ({ plan, checked: judgedSteps(plan, targets[position]) })),
+    {
+      context,
+      bases,
+      workspace,
+      downloads: hold(downloads(call, clientOptions(options.registry))),
+      executables,
+      emit,
+      hold,
+      signal,
+    },
+  );
+  const { proofs, warnings: doubts } = await proveStarts(stages, plans, bases, options);
   const tags = (options.tags ?? []).map(formatTagged);
   await using early = options.push === true ? earlyPush(workspace, tags, call) : undefined;
-  const layers = await writeLayers(stage.layers, {
-    store: early?.store ?? workspace.content,
-    recipes: workspace.recipes,
-    timestamps,
-    epoch,
-    ...(options.compression === undefined ? {} : { compression: options.compression }),
-    emit,
-    ...call,
+  const layers = await writeLayers(
+    stages.flatMap((stage) => stage.layers),
+    {
+      store: early?.store ?? workspace.content,
+      directory: workspace.directory,
+      recipes: workspace.recipes,
+      timestamps,
+      ...(compression === undefined ? {} : { compression }),
+      emit,
+      signal,
+    },
+  );
+  const finished = stages.map((stage, position) => {
+    const { platform = stage.plan.platform, sourceDateEpoch: epoch = 0 } = plans[position] ?? {};
+    const annotations = manifestAnnotations === undefined ? {} : { annotations: manifestAnnotations };
+    return finishImage(stage, { platform, epoch, layers, ...annotations });
   });
-  const image = assemble(stage, layers, plan.platform, epoch);
-  const warnings = [...earlier, ...plan.warnings, ...unusedMappings(mapped), ...doubts];
+  const index = finished.length === 1 ? undefined : assembleIndex(finished, indexAnnotations);
+  const images = finished.map((image, position) => platformImage(image, proofs[position]));
+  const [first] = images;
+  if (first === undefined) throw new Error("a build is for a platform");
+  const told = plans.map(({ platform, warnings }) => ({
+    platform: formatPlatform(platform),
+    found: warnings,
+  }));
+  const warnings = [...earlier, ...mergeFindings(told, "plain"), ...unusedMappings(mapped), ...doubts];
   for (const warning of warnings) emit({ kind: "warning", warning });
-  const store = imageSource(image, stage, layers, workspace);
-  const delivery: Delivery = { root: image.root, source: store, emit, origins: originsOf(stage), ...call };
+  const { root } = index ?? first;
+  const source = imageSource(finished, index, workspace);
+  const delivery: Delivery = { root, source, emit, origins: originsOf(finished), signal };
   for (const output of options.outputs ?? []) await writeOutput(delivery, output, tags);
   const pushed = options.push === true ? await pushImage(delivery, tags, workspace.client, early) : [];
+  const { platform: _, ...ofFirst } = first;
   return {
-    root: image.root,
-    digest: image.root.digest,
-    manifest: image.manifest,
-    config: image.config,
-    layers: image.manifest.layers,
+    ...ofFirst,
+    root,
+    digest: root.digest,
+    images,
+    ...(index === undefined ? {} : { index: index.index }),
     tags,
     warnings,
-    ...(proof === undefined ? {} : { proof }),
     pushed,
-    store,
+    store: source,
     [Symbol.asyncDispose]: () => workspace[Symbol.asyncDispose](),
   };
 }
 
-function assemble(
-  { base, history, plan: stage }: BuiltStage,
-  layers: readonly StoredLayer[],
-  platform: Platform,
-  epoch: number,
-): AssembledImage {
-  return assembleImage({
-    base: base === undefined ? undefined : { config: base.config, layers: base.manifest.layers },
-    platform,
-    config: stage.config,
-    ...(stage.author === undefined ? {} : { author: stage.author }),
-    history,
-    layers,
-    created: timeText(epoch),
-  });
+/** What was judged for another platform is judged again: the base may have decided otherwise. */
+function judgedSteps(plan: BuildPlan, target: CheckedTarget | undefined): ReadonlySet<string> {
+  return target !== undefined && formatPlatform(plan.platform) === formatPlatform(target.plan.platform)
+    ? target.steps
+    : new Set();
 }
 
-/** The two documents from memory, the build's layers from the workspace, the base's from the base. */
-function imageSource(
-  image: AssembledImage,
-  { base }: BuiltStage,
-  layers: readonly StoredLayer[],
-  { content: own }: Workspace,
-): BlobSource {
-  const documents = new Map<string, Uint8Array>([
-    [image.root.digest, image.manifestBytes],
-    [image.manifest.config.digest, image.configBytes],
-  ]);
-  const built = new Map<string, BlobSource>(
-    layers.map(({ descriptor, source }) => [descriptor.digest, source]),
-  );
-  const sourceOf = ({ digest }: Descriptor): BlobSource => built.get(digest) ?? base?.source ?? own;
+function platformImage(
+  { platform, root, manifest, config }: FinishedImage,
+  proof: Proof | undefined,
+): PlatformImage {
   return {
-    fetch(target, options) {
-      const document = documents.get(target.digest);
-      return document === undefined ? sourceOf(target).fetch(target, options) : contentOf(document);
-    },
-    async exists(target, options) {
-      return documents.has(target.digest) || (await sourceOf(target).exists(target, options));
-    },
+    platform,
+    root,
+    digest: root.digest,
+    manifest,
+    config,
+    layers: manifest.layers,
+    ...(proof === undefined ? {} : { proof }),
   };
-}
-
-/** Where a registry may take the base's layers over from. */
-function originsOf({ base }: BuiltStage): ReadonlyMap<string, Reference> {
-  const { repository, manifest } = base ?? {};
-  if (repository === undefined) return new Map();
-  return new Map(manifest?.layers.map(({ digest }) => [digest, repository]));
 }
 
 function unusedMappings(mapped: MappedTree): Diagnostic[] {

@@ -1,19 +1,28 @@
 import { resolve } from "node:path";
-import type { Platform } from "@undocked/registry";
+import { defaultPlatform, formatPlatform, type Platform } from "@undocked/registry";
 import { directoryTree } from "../context/directory-tree.ts";
 import type { IgnoreMatcher } from "../dockerfile/ignore.ts";
 import type { PlanOptions } from "../plan/options.ts";
 import { planStages } from "../plan/plan-stages.ts";
 import type { BuildPlan } from "../plan/plan.ts";
 import { taggedReference } from "./deliver.ts";
-import { faults } from "./faults.ts";
+import { faults, type Faults } from "./faults.ts";
 import { readInput, type BuildInput } from "./input.ts";
 import { checkLocally } from "./local-check.ts";
 import { parseNamedContext } from "./named-context.ts";
-import { requestedPlatform, type BuildOptions } from "./options.ts";
+import { requestedPlatforms, type BuildOptions } from "./options.ts";
+import { mergeFindings, type PlatformFindings } from "./platform-faults.ts";
 import { openRecipes } from "./workspace.ts";
+
 /** What was found to be in order before anything was fetched. */
 export interface CheckedInput extends Required<BuildInput> {
+  /** One for each platform, in the order they were asked for. */
+  readonly targets: readonly CheckedTarget[];
+}
+
+export interface CheckedTarget {
+  /** `os/architecture[/variant]`, where there are several. */
+  readonly name?: string;
   readonly planOptions: PlanOptions;
   /** Made without knowing the bases. */
   readonly plan: BuildPlan;
@@ -27,22 +36,43 @@ export interface CheckedInput extends Required<BuildInput> {
  * @throws {UndockedError} with every fault
  */
 export async function checkInput(options: BuildOptions): Promise<CheckedInput> {
-  const { namedContexts = {}, tags = [], executables = "static" } = options;
+  const { namedContexts = {}, tags = [] } = options;
   const found = faults();
   for (const tag of tags) found.collect(() => taggedReference(tag));
-  const platform = found.collect(() => requestedPlatform(options));
-  const { dockerfile, context, ignore, mapped, project } = readInput(options, found);
+  const platforms = found.collect(() => requestedPlatforms(options)) ?? [undefined];
+  const input = readInput(options, found);
   for (const [name, value] of Object.entries(namedContexts))
-    found.collect(() => checkNamedContext(name, value, project));
-  const planOptions = planOptionsOf(options, platform, ignore);
-  const plan =
-    dockerfile === undefined
-      ? undefined
-      : found.collect(() => planStages(dockerfile, planOptions, new Map()));
-  if (!dockerfile || !plan || !context || !ignore || !mapped) throw found.error();
-  const steps = await checkLocally(plan, context, executables, found, openRecipes(options));
+    found.collect(() => checkNamedContext(name, value, input.project));
+  const targets: CheckedTarget[] = [];
+  const findings: PlatformFindings[] = [];
+  for (const platform of platforms) {
+    const own = platforms.length === 1 ? found : faults();
+    const target = await checkTarget(platform, input, options, own);
+    const name = formatPlatform(platform ?? defaultPlatform);
+    if (target !== undefined) targets.push(platforms.length === 1 ? target : { name, ...target });
+    if (own !== found) findings.push({ platform: name, found: own.all() });
+  }
+  for (const finding of mergeFindings(findings, "plain")) found.add(finding);
   found.throwIfAny();
-  return { dockerfile, context, ignore, mapped, project, planOptions, plan, steps };
+  const { dockerfile, context, ignore, mapped, project } = input;
+  if (!dockerfile || !context || !ignore || !mapped) throw found.error();
+  return { dockerfile, context, ignore, mapped, project, targets };
+}
+
+/** What there is to do for one platform; `undefined` where that cannot be said. */
+async function checkTarget(
+  platform: Platform | undefined,
+  { dockerfile, context, ignore }: BuildInput,
+  options: BuildOptions,
+  found: Faults,
+): Promise<CheckedTarget | undefined> {
+  if (dockerfile === undefined) return undefined;
+  const planOptions = planOptionsOf(options, platform, ignore);
+  const plan = found.collect(() => planStages(dockerfile, planOptions, new Map()));
+  if (plan === undefined || context === undefined) return undefined;
+  const { executables = "static" } = options;
+  const steps = await checkLocally(plan, context, executables, found, openRecipes(options));
+  return { planOptions, plan, steps };
 }
 
 export function planOptionsOf(

@@ -3,11 +3,23 @@ import type { Descriptor, Diagnostic } from "@undocked/registry";
 /** What a build tells while it runs; secrets are never in it. */
 export type BuildEvent =
   /** A base image was found. */
-  | { readonly kind: "base"; readonly reference: string; readonly digest: string }
+  | {
+      readonly kind: "base";
+      readonly reference: string;
+      readonly digest: string;
+      /** For which platform it was looked for, where there are several. */
+      readonly platform?: string;
+    }
   /** The headers of a base's layer are read, as its index was not in the cache. */
   | { readonly kind: "index"; readonly layer: Descriptor }
   /** An instruction is carried out; `text` is its history entry's. */
-  | { readonly kind: "step"; readonly text: string; readonly line: number }
+  | {
+      readonly kind: "step";
+      readonly text: string;
+      readonly line: number;
+      /** The stage's, where an image is built for several. */
+      readonly platform?: string;
+    }
   /** A layer of the build's own is done. */
   | { readonly kind: "layer"; readonly layer: Descriptor }
   | { readonly kind: "warning"; readonly warning: Diagnostic }

@@ -1,16 +1,32 @@
 import { setImmediate } from "node:timers/promises";
-import type { Diagnostic, Platform } from "@undocked/registry";
+import { platformMatches, type Diagnostic, type Platform } from "@undocked/registry";
 import { gateKey } from "../cache/gate-key.ts";
 import type { RecipeCache } from "../cache/recipe-cache.ts";
 import { contentSource } from "../elf/byte-source.ts";
 import { staticGate } from "../elf/gate.ts";
 import { looksLikeElf } from "../elf/read.ts";
 import type { Entry, FileEntry } from "../layer/entry.ts";
+import type { BuildPlan, StagePlan } from "../plan/plan.ts";
 import { reportOf } from "../preflight/file-facts.ts";
 import { factsOf } from "../preflight/image-files.ts";
 
 /** After so many files other work of the process gets its turn. */
 const SLICE = 500;
+
+/**
+ * What a stage's programs are to run on: what the image is for, but where FROM names another platform for a stage that the image
+ * is not built upon, that one.
+ */
+export function platformOfStage(stage: StagePlan, { stages, platform }: BuildPlan): Platform {
+  let below = stages.at(-1);
+  if (below !== undefined && platformMatches(below.platform, stage.platform)) return platform;
+  while (below !== undefined) {
+    if (below.index === stage.index) return platform;
+    const { from } = below;
+    below = from.kind === "stage" ? stages.find(({ index }) => index === from.index) : undefined;
+  }
+  return stage.platform;
+}
 
 /** Bytes of the smallest ELF header; what is shorter is no program. */
 const SMALLEST = 52;

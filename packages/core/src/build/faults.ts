@@ -12,6 +12,8 @@ export interface Faults {
   throwIfAny(): void;
   /** What was gathered; there must be something. */
   error(): UndockedError;
+  /** The same, each by itself. */
+  all(): readonly Diagnostic[];
 }
 
 export function faults(): Faults {
@@ -31,6 +33,7 @@ export function faults(): Faults {
       if (errors.length > 0) throw together(errors);
     },
     error: () => together(errors),
+    all: () => errors.flatMap(diagnosticsOf),
   };
 }
 

@@ -1,11 +1,11 @@
-import { UndockedError } from "@undocked/registry";
+import { UndockedError, type Platform } from "@undocked/registry";
 import type { RecipeCache } from "../cache/recipe-cache.ts";
 import type { SourceTree } from "../context/source-tree.ts";
 import type { Entry } from "../layer/entry.ts";
 import type { AddStep, BuildPlan, CopyStep, Step } from "../plan/plan.ts";
 import { emptyRootFs } from "../rootfs/rootfs.ts";
 import { copyEntries } from "./copy-step.ts";
-import { refusedExecutables } from "./executables.ts";
+import { platformOfStage, refusedExecutables } from "./executables.ts";
 import { located, type Faults } from "./faults.ts";
 import type { ExecutablePolicy } from "./options.ts";
 
@@ -31,17 +31,25 @@ export async function checkLocally(
   known?: RecipeCache,
 ): Promise<ReadonlySet<string>> {
   const checked = new Set<string>();
-  for (const step of plan.stages.flatMap(({ steps }) => steps)) {
+  for (const { step, platform } of stepsOf(plan)) {
     if (step.kind === "add" && step.from.kind === "context" && !step.provisional)
       faults.collect(() => located(step.at, () => copiedAlone(withoutUrls(step), context)));
     if (step.kind !== "copy" || step.from.kind !== "context" || step.provisional) continue;
     const entries = faults.collect(() => located(step.at, () => copiedAlone(step, context)));
     if (entries === undefined) continue;
-    const refused = executables === "static" ? await refusedExecutables(entries, plan.platform, known) : [];
+    const refused = executables === "static" ? await refusedExecutables(entries, platform, known) : [];
     for (const refusal of refused) faults.add({ ...refusal, location: step.at });
     checked.add(stepKey(step));
   }
   return checked;
+}
+
+/** Each step with what its programs are to run on. */
+function stepsOf(plan: BuildPlan): readonly { readonly step: Step; readonly platform: Platform }[] {
+  return plan.stages.flatMap((stage) => {
+    const platform = platformOfStage(stage, plan);
+    return stage.steps.map((step) => ({ step, platform }));
+  });
 }
 
 /** The step's entries as if there were no base; `undefined` where only the base can tell. */

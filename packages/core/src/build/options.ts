@@ -1,5 +1,6 @@
 import { z } from "zod";
 import {
+  formatPlatform,
   parsePlatform,
   UndockedError,
   type Diagnostic,
@@ -59,8 +60,16 @@ export interface BuildOptions {
    * A relative path starts at the project.
    */
   readonly namedContexts?: Readonly<Record<string, string>>;
-  /** One platform for now. Default: `linux/amd64`, whatever the host is; the result has its base's. */
+  /**
+   * Several are several images and an index of them, in this order. Default: one image for `linux/amd64`, whatever the host is; it
+   * has its base's platform.
+   */
   readonly platforms?: readonly string[];
+  /** Annotations of the manifests, and of the index where there are several platforms. */
+  readonly annotations?: {
+    readonly manifest?: Readonly<Record<string, string>>;
+    readonly index?: Readonly<Record<string, string>>;
+  };
   /**
    * `static` (default): every ELF executable that the build adds must be statically linked and be for the platform.
    * `self-contained`: those, and what the image starts, may be dynamic if their loader and all of their libraries, in the versions that they need, are in the
@@ -133,7 +142,10 @@ const schema: z.ZodType<BuildOptions> = z.strictObject({
   labels: texts.exactOptional(),
   target: z.string().min(1).exactOptional(),
   namedContexts: texts.exactOptional(),
-  platforms: z.array(z.string()).length(1, "one platform; several come later").exactOptional(),
+  platforms: z.array(z.string()).min(1, "at least one platform").exactOptional(),
+  annotations: z
+    .strictObject({ manifest: texts.exactOptional(), index: texts.exactOptional() })
+    .exactOptional(),
   executables: z.enum(["static", "self-contained", "any"]).exactOptional(),
   preflight: z.enum(["error", "warn", "off"]).exactOptional(),
   tags: z.array(z.string()).exactOptional(),
@@ -197,13 +209,33 @@ function contradictions(options: BuildOptions): string[] {
   if (options.image !== undefined && options.dockerfile !== undefined) {
     found.push("image and dockerfile exclude each other: a Dockerfile names its base itself.");
   }
+  if (isForSeveral(options)) {
+    for (const { type, path } of options.outputs ?? [])
+      if (type === "docker-archive")
+        found.push(
+          `outputs: a docker-archive holds one platform, and ${path} is to get several: write an oci-archive.`,
+        );
+  } else if (Object.keys(options.annotations?.index ?? {}).length > 0) {
+    found.push("annotations.index: an image for one platform has no index.");
+  }
   return found;
 }
 
-/** The platform asked for; `undefined`: `linux/amd64`, or what the base is that the Dockerfile's own words name. */
-export function requestedPlatform(options: BuildOptions): Platform | undefined {
-  const [text] = options.platforms ?? [];
-  return text === undefined ? undefined : parsePlatform(text);
+/** Whether the result is an index. What is no platform is told elsewhere. */
+function isForSeveral(options: BuildOptions): boolean {
+  try {
+    return requestedPlatforms(options).length > 1;
+  } catch (error) {
+    if (error instanceof UndockedError) return false;
+    throw error;
+  }
+}
+
+/** The platforms asked for, each once; `undefined`: `linux/amd64`, or what the base is that the Dockerfile's own words name. */
+export function requestedPlatforms({ platforms }: BuildOptions): readonly (Platform | undefined)[] {
+  if (platforms === undefined) return [undefined];
+  const each = platforms.map(parsePlatform).map((platform) => [formatPlatform(platform), platform] as const);
+  return [...new Map(each).values()];
 }
 
 function isSourceTree(value: unknown): value is SourceTree {

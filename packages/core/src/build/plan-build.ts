@@ -1,13 +1,21 @@
-import type { Diagnostic } from "@undocked/registry";
+import { defaultPlatform, formatPlatform, type Diagnostic } from "@undocked/registry";
 import { checkDockerfile } from "../plan/plan-stages.ts";
 import type { BuildPlan } from "../plan/plan.ts";
-import { basePool, completePlan } from "./base-pool.ts";
+import { basePool } from "./base-pool.ts";
 import { checkInput, planOptionsOf } from "./check-input.ts";
+import { completePlans } from "./complete-plan.ts";
 import { diagnosticsOf, faults } from "./faults.ts";
 import { readInput, treeOptions } from "./input.ts";
-import { checkOptions, requestedPlatform, type BuildOptions } from "./options.ts";
+import { checkOptions, requestedPlatforms, type BuildOptions } from "./options.ts";
+import { mergeFindings } from "./platform-faults.ts";
 import { scope } from "./scope.ts";
 import { openWorkspace } from "./workspace.ts";
+
+/** A plan, and those for all platforms that were asked for. */
+export interface PlannedBuild extends BuildPlan {
+  /** One for each platform, in the order they were asked for; the build plan itself is the first. */
+  readonly plans: readonly BuildPlan[];
+}
 
 /**
  * Tells what `buildImage` would do, with the same options. Of its bases it asks for the manifests and configurations alone;
@@ -15,36 +23,51 @@ import { openWorkspace } from "./workspace.ts";
  *
  * @throws {UndockedError} as `buildImage`, for all that can be known so far
  */
-export async function planBuild(options: BuildOptions = {}): Promise<BuildPlan> {
+export async function planBuild(options: BuildOptions = {}): Promise<PlannedBuild> {
   checkOptions(options);
-  const { dockerfile, planOptions, plan, project } = await checkInput(options);
-  if (plan.requiredBases.length === 0) return plan;
+  const checked = await checkInput(options);
+  if (checked.targets.every(({ plan }) => plan.requiredBases.length === 0))
+    return plannedBuild(checked.targets.map(({ plan }) => plan));
   await using workspace = await openWorkspace(options);
   await using held = scope();
   const { namedContexts = {}, signal, onEvent } = options;
-  const bases = basePool({
-    hold: held.hold,
-    workspace,
-    project,
-    namedContexts,
-    files: treeOptions(options),
-    call: signal === undefined ? {} : { signal },
-    emit: (event) => onEvent?.(event),
-  });
-  return await completePlan(dockerfile, planOptions, plan, bases);
+  const bases = held.hold(
+    basePool({
+      hold: held.hold,
+      workspace,
+      project: checked.project,
+      namedContexts,
+      files: treeOptions(options),
+      call: signal === undefined ? {} : { signal },
+      emit: (event) => onEvent?.(event),
+    }),
+  );
+  return plannedBuild(await completePlans(checked, bases));
+}
+
+function plannedBuild(plans: readonly BuildPlan[]): PlannedBuild {
+  const [first] = plans;
+  if (first === undefined) throw new Error("a build is for a platform");
+  return { ...first, plans };
 }
 
 /**
  * Looks at the Dockerfile alone, of the options that `buildImage` takes: its faults and the build checks, in the order of the
- * text. Neither files nor bases are looked at.
+ * text; what concerns some of several platforms names them. Neither files nor bases are looked at.
  *
  * @throws {OptionsError} `OPTIONS_INVALID`
  */
 export function checkBuild(options: BuildOptions = {}): readonly Diagnostic[] {
   checkOptions(options);
   const found = faults();
-  const platform = found.collect(() => requestedPlatform(options));
+  const platforms = found.collect(() => requestedPlatforms(options)) ?? [undefined];
   const { dockerfile, ignore } = readInput(options, found);
   if (dockerfile === undefined) return diagnosticsOf(found.error());
-  return checkDockerfile(dockerfile, planOptionsOf(options, platform, ignore));
+  return mergeFindings(
+    platforms.map((platform) => ({
+      platform: formatPlatform(platform ?? defaultPlatform),
+      found: checkDockerfile(dockerfile, planOptionsOf(options, platform, ignore)),
+    })),
+    "plain",
+  );
 }

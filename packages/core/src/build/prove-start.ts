@@ -1,4 +1,5 @@
-import type { Diagnostic, Location } from "@undocked/registry";
+import { formatPlatform, type Diagnostic, type Location, type Platform } from "@undocked/registry";
+import type { BuildPlan } from "../plan/plan.ts";
 import { selfContainedFindings } from "../preflight/self-contained.ts";
 import { imageFiles } from "../preflight/image-files.ts";
 import { preflight } from "../preflight/preflight.ts";
@@ -6,23 +7,66 @@ import type { Finding, Proof } from "../preflight/proof.ts";
 import type { BasePool } from "./base-pool.ts";
 import { faults } from "./faults.ts";
 import type { BuildOptions } from "./options.ts";
+import { mergeFindings } from "./platform-faults.ts";
 import type { BuiltStage } from "./stage.ts";
+
+/** What was found out about the images of a build. */
+export interface Starts {
+  /** One for each image; absent where nobody was to look. */
+  readonly proofs: readonly (Proof | undefined)[];
+  readonly warnings: readonly Diagnostic[];
+}
+
+/**
+ * Proves that the images for all platforms start.
+ *
+ * @throws {BuildError} with the code of the first fault that stops a start, and with those of all platforms, each named
+ */
+export async function proveStarts(
+  stages: readonly BuiltStage[],
+  plans: readonly BuildPlan[],
+  bases: BasePool,
+  options: BuildOptions,
+): Promise<Starts> {
+  const starts: (StartFindings & { readonly platform: string })[] = [];
+  for (const [position, stage] of stages.entries()) {
+    const { platform } = plans[position] ?? stage.plan;
+    const start = await proveStart(stage, platform, bases, options);
+    starts.push({ ...start, platform: formatPlatform(platform) });
+  }
+  const merged = (kind: "faults" | "warnings"): readonly Diagnostic[] =>
+    mergeFindings(
+      starts.map(({ platform, [kind]: found }) => ({ platform, found })),
+      "named",
+    );
+  const found = faults();
+  for (const fault of merged("faults")) found.add(fault);
+  found.throwIfAny();
+  return { proofs: starts.map(({ proof }) => proof), warnings: merged("warnings") };
+}
+
+interface StartFindings {
+  readonly proof?: Proof;
+  readonly faults: readonly Diagnostic[];
+  readonly warnings: readonly Diagnostic[];
+}
 
 /**
  * Proves that the finished image starts, and that its executables are what the policy asks for.
  *
  * What the base has wrong already, with the same command on the same files, is the base's business and a warning.
  *
- * @throws {BuildError} with the code of the first fault that stops a start
+ * Faults are given, not thrown, as those of other platforms are told with them.
  */
-export async function proveStart(
+async function proveStart(
   stage: BuiltStage,
+  platform: Platform,
   bases: BasePool,
   { preflight: policy = "error", executables = "static" }: BuildOptions,
-): Promise<{ readonly proof?: Proof; readonly warnings: readonly Diagnostic[] }> {
+): Promise<StartFindings> {
   const { root, plan, added } = stage;
   const files = imageFiles(root);
-  const { config, platform } = plan;
+  const { config } = plan;
   const found = faults();
   const judged = policy !== "off" || executables === "self-contained";
   const first = judged ? await preflight(config, root, platform, { files }) : undefined;
@@ -31,11 +75,8 @@ export async function proveStart(
       ? await selfContainedFindings(files, [...added, ...programsOf(first)], config, platform)
       : [];
   for (const finding of contained) found.add(finding);
-  if (policy === "off" || first === undefined) {
-    found.throwIfAny();
-    return { warnings: [] };
-  }
-  const proof = first.ok ? first : withoutInherited(first, await inherited(stage, bases));
+  if (policy === "off" || first === undefined) return { faults: found.all(), warnings: [] };
+  const proof = first.ok ? first : withoutInherited(first, await inherited(stage, platform, bases));
   const warnings: Diagnostic[] = [];
   for (const { chain, ...finding } of proof.findings) {
     const location = locationOf(chain, stage);
@@ -43,8 +84,7 @@ export async function proveStart(
     if (finding.severity === "warning" || policy === "warn") warnings.push({ ...told, severity: "warning" });
     else if (!contained.some((other) => isSameFault(finding, other))) found.add(told);
   }
-  found.throwIfAny();
-  return { proof, warnings };
+  return { proof, faults: found.all(), warnings };
 }
 
 /** What the image starts, whoever brought it. */
@@ -60,12 +100,16 @@ function isSameFault(finding: Diagnostic, { code, message }: Diagnostic): boolea
 }
 
 /** What the base alone would be found at fault for, if the build starts what the base does. */
-async function inherited({ base, plan }: BuiltStage, bases: BasePool): Promise<readonly Finding[]> {
+async function inherited(
+  { base, plan }: BuiltStage,
+  platform: Platform,
+  bases: BasePool,
+): Promise<readonly Finding[]> {
   if (base === undefined) return [];
   const { config: own = {} } = base.config;
   const command = ({ Entrypoint = [], Cmd = [] }: typeof own): string => JSON.stringify([Entrypoint, Cmd]);
   if (command(own) !== command(plan.config)) return [];
-  return (await preflight(own, await bases.rootFsOf(base), plan.platform)).findings;
+  return (await preflight(own, await bases.rootFsOf(base), platform)).findings;
 }
 
 function withoutInherited(proof: Proof, base: readonly Finding[]): Proof {

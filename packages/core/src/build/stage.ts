@@ -1,4 +1,4 @@
-import type { HistoryEntry } from "@undocked/registry";
+import { digestOf, encodeJson, formatPlatform, type HistoryEntry, type Platform } from "@undocked/registry";
 import { memoryTree } from "../context/memory-tree.ts";
 import type { SourceTree } from "../context/source-tree.ts";
 import type { Entry } from "../layer/entry.ts";
@@ -13,20 +13,31 @@ import type { BasePool } from "./base-pool.ts";
 import { addEntries, copyEntries } from "./copy-step.ts";
 import type { Downloads } from "./download.ts";
 import type { BuildEvent } from "./event.ts";
-import { refusedExecutables } from "./executables.ts";
+import { platformOfStage, refusedExecutables } from "./executables.ts";
 import { faults, located, locatedAsync } from "./faults.ts";
 import { stepKey } from "./local-check.ts";
 import type { ExecutablePolicy } from "./options.ts";
+import { orderedWork, type OrderedWork, type Place } from "./ordered-work.ts";
+import { forPlatform } from "./platform-faults.ts";
 import type { Scope } from "./scope.ts";
 import type { Workspace } from "./workspace.ts";
+
+/** A layer that an image is to have. */
+export interface StageLayer {
+  readonly entries: readonly Entry[];
+  /** Of what its files' times are cut to: seconds since 1970. */
+  readonly epoch: number;
+  /** Where it stands in the text. */
+  readonly place: Place;
+}
 
 /** What a stage has come to. */
 export interface BuiltStage {
   readonly root: RootFs;
   /** The image at the bottom; `undefined`: scratch. */
   readonly base: BaseImage | undefined;
-  /** Over the base, bottom first: the entries of a layer each. */
-  readonly layers: readonly (readonly Entry[])[];
+  /** Over the base, bottom first. */
+  readonly layers: readonly StageLayer[];
   /** The files of these layers, by path. */
   readonly added: readonly string[];
   /** Of the instructions over the base. */
@@ -34,55 +45,116 @@ export interface BuiltStage {
   readonly plan: StagePlan;
 }
 
+/** What the stages of all platforms share. */
 export interface StageContext {
-  readonly plan: BuildPlan;
   readonly context: SourceTree;
   readonly bases: BasePool;
   readonly workspace: Workspace;
   readonly downloads: Downloads;
   readonly executables: ExecutablePolicy;
-  /** Steps whose executables have been judged. */
-  readonly checked: ReadonlySet<string>;
-  /** Seconds since 1970. */
-  readonly epoch: number;
   readonly signal?: AbortSignal;
   readonly emit: (event: BuildEvent) => void;
   readonly hold: Scope["hold"];
 }
 
-/** Carries out the stages of a plan, in order, and gives the last. No layer is written: the image may still be refused. */
-export async function applyStages(context: StageContext): Promise<BuiltStage> {
-  const built = new Map<number, BuiltStage>();
-  let last: BuiltStage | undefined;
-  for (const stage of context.plan.stages) {
-    last = await applyStage(stage, built, context);
-    built.set(stage.index, last);
-  }
-  if (last === undefined) throw new Error("a plan has a stage");
-  return last;
+/** One platform's image that is to be made. */
+export interface StageTarget {
+  readonly plan: BuildPlan;
+  /** Steps whose executables have been judged. */
+  readonly checked: ReadonlySet<string>;
 }
 
-async function applyStage(
+/** A stage that is being carried out, and what it needs of others. */
+interface StageRun {
+  readonly plan: StagePlan;
+  /** Stages above it. */
+  readonly built: ReadonlyMap<number, Promise<BuiltStage>>;
+  readonly target: StageTarget;
+  readonly epoch: number;
+  /** What its programs are to run on. */
+  readonly platform: Platform;
+  /** Where the step stands among all that are carried out at this time; the FROM has none. */
+  readonly placeOf: (step?: number) => Place;
+  readonly shared: StageContext;
+  /** For events, where there are several platforms. */
+  readonly label: { readonly platform?: string };
+}
+
+/**
+ * Carries out the stages of plans, each as soon as those are done that it begins with or copies from, and gives the last of each
+ * plan. What is the same for several platforms is done once. No layer is written: the images may still be refused.
+ *
+ * @throws the fault that comes first in the text
+ */
+export async function applyStages(
+  targets: readonly StageTarget[],
+  shared: StageContext,
+): Promise<readonly BuiltStage[]> {
+  const work = orderedWork(shared.signal);
+  const known = new Map<string, Promise<BuiltStage>>();
+
+  function begin(target: StageTarget, position: number): Promise<BuiltStage> {
+    const { plan } = target;
+    const built = new Map<number, Promise<BuiltStage>>();
+    const keys = new Map<number, string>();
+    const epoch = plan.sourceDateEpoch ?? 0;
+    let last: Promise<BuiltStage> | undefined;
+    for (const stage of plan.stages) {
+      const platform = platformOfStage(stage, plan);
+      const key = stageKey(stage, { keys, epoch, platform });
+      const label = targets.length === 1 ? {} : { platform: formatPlatform(stage.platform) };
+      const placeOf = (step = -1): Place => [stage.index, step, position];
+      const run = { plan: stage, built: new Map(built), target, epoch, platform, placeOf, shared, label };
+      last = known.get(key) ?? applyStage(run, work);
+      known.set(key, last);
+      keys.set(stage.index, key);
+      built.set(stage.index, last);
+    }
+    if (last === undefined) throw new Error("a plan has a stage");
+    return last;
+  }
+
+  const lasts = targets.map(begin);
+  await work.all([...known.values()]);
+  return await Promise.all(lasts);
+}
+
+/** The same for stages that come to the same. */
+function stageKey(
   plan: StagePlan,
-  built: ReadonlyMap<number, BuiltStage>,
-  context: StageContext,
-): Promise<BuiltStage> {
-  const start = await startOf(plan.from, built, context);
+  made: {
+    readonly keys: ReadonlyMap<number, string>;
+    readonly epoch: number;
+    readonly platform: Platform;
+  },
+): string {
+  const { keys, epoch, platform } = made;
+  const sources = [plan.from, ...plan.steps.flatMap((step) => ("from" in step ? [step.from] : []))];
+  const stages = sources.map((source) => (source.kind === "stage" ? keys.get(source.index) : undefined));
+  return digestOf(encodeJson([plan, stages, epoch, formatPlatform(platform)]));
+}
+
+async function applyStage(run: StageRun, work: OrderedWork): Promise<BuiltStage> {
+  const { plan, epoch, placeOf, shared, label } = run;
+  const start = await work.run(placeOf(), () => forPlatform(label.platform, () => startOf(plan.from, run)));
   const { root } = start;
   const layers = [...start.layers];
   const added = [...start.added];
   const history = [...start.history];
-  for (const step of plan.steps) {
-    context.signal?.throwIfAborted();
-    context.emit({ kind: "step", text: step.createdBy, line: step.at.line });
-    const entries = await entriesOf(step, root, built, context);
-    if (entries !== undefined) {
-      await checkExecutables(step, entries, context);
-      layers.push(entries);
-    }
+  for (const [position, step] of plan.steps.entries()) {
+    const place = placeOf(position);
+    const entries = await work.run(place, () => {
+      shared.emit({ kind: "step", text: step.createdBy, line: step.at.line, ...label });
+      return forPlatform(label.platform, async () => {
+        const entries = await entriesOf(step, root, run);
+        if (entries !== undefined) await checkExecutables(step, entries, run);
+        return entries;
+      });
+    });
+    if (entries !== undefined) layers.push({ entries, epoch, place });
     added.push(...filesOf(entries ?? []));
     history.push({
-      created: timeText(context.epoch),
+      created: timeText(epoch),
       created_by: step.createdBy,
       comment: "buildkit.dockerfile.v0",
       ...(entries === undefined ? { empty_layer: true } : {}),
@@ -92,23 +164,20 @@ async function applyStage(
 }
 
 /** A root file system that the stage can change as it likes. */
-async function startOf(
-  from: StageBase,
-  built: ReadonlyMap<number, BuiltStage>,
-  context: StageContext,
-): Promise<Omit<BuiltStage, "plan">> {
+async function startOf(from: StageBase, run: StageRun): Promise<Omit<BuiltStage, "plan">> {
+  const { bases } = run.shared;
   switch (from.kind) {
     case "scratch":
       return { root: emptyRootFs(), base: undefined, layers: [], added: [], history: [] };
     case "stage": {
-      const stage = stageAt(from.index, built);
+      const stage = await stageAt(from.index, run);
       return { ...stage, root: stage.root.clone() };
     }
     case "image":
     case "named": {
-      const base = context.bases.opened(from.key);
-      if (base === undefined) return startOfDirectory(from, context);
-      const root = await context.bases.rootFs(from.key);
+      const base = bases.opened(from.key);
+      if (base === undefined) return startOfDirectory(from, run);
+      const root = await bases.rootFs(from.key);
       return { root: root.clone(), base, layers: [], added: [], history: [] };
     }
   }
@@ -117,48 +186,44 @@ async function startOf(
 /** A named context that is a directory: its files are the first layer. */
 async function startOfDirectory(
   { key, name }: { readonly key: string; readonly name?: string },
-  context: StageContext,
+  { epoch, placeOf, shared }: StageRun,
 ): Promise<Omit<BuiltStage, "plan">> {
   const root = emptyRootFs();
-  const tree = await context.bases.tree(key);
+  const tree = await shared.bases.tree(key);
   const sources = [{ kind: "path", tree, path: "/" }] as const;
-  const entries = copy(root, { sources, destination: "/", match: () => false, now: context.epoch });
+  const entries = copy(root, { sources, destination: "/", match: () => false, now: epoch });
   if (entries.length === 0) return { root, base: undefined, layers: [], added: [], history: [] };
-  const created = timeText(context.epoch);
+  const created = timeText(epoch);
   return {
     root,
     base: undefined,
-    layers: [entries],
+    layers: [{ entries, epoch, place: placeOf() }],
     added: filesOf(entries),
     history: [{ created, created_by: `FROM ${name ?? key}`, comment: "buildkit.exporter.image.v0" }],
   };
 }
 
 /** The entries of the step's layer; `undefined` where it makes none. */
-async function entriesOf(
-  step: Step,
-  root: RootFs,
-  built: ReadonlyMap<number, BuiltStage>,
-  context: StageContext,
-): Promise<readonly Entry[] | undefined> {
+async function entriesOf(step: Step, root: RootFs, run: StageRun): Promise<readonly Entry[] | undefined> {
+  const { epoch, shared } = run;
   switch (step.kind) {
     case "metadata":
       return undefined;
     case "workdir": {
-      const entries = located(step.at, () => workdirEntries(step, root, context.epoch));
+      const entries = located(step.at, () => workdirEntries(step, root, epoch));
       // A directory that is there needs no layer; BuildKit writes an empty one.
       return entries.length === 0 ? undefined : entries;
     }
     case "copy": {
-      const tree = await treeOf(step.from, built, context);
-      return located(step.at, () => copyEntries(step, root, tree, context.epoch));
+      const tree = await treeOf(step.from, run);
+      return located(step.at, () => copyEntries(step, root, tree, epoch));
     }
     case "add": {
-      const tree = await treeOf(step.from, built, context);
+      const tree = await treeOf(step.from, run);
       return locatedAsync(step.at, async () => {
         const fetched = new Map<string, WrittenFile>();
-        for (const url of step.urls) fetched.set(url, await context.downloads.fetch(url, step.checksum));
-        return addEntries(step, root, tree, context.epoch, context.hold, fetched);
+        for (const url of step.urls) fetched.set(url, await shared.downloads.fetch(url, step.checksum));
+        return addEntries(step, root, tree, epoch, shared.hold, fetched);
       });
     }
   }
@@ -170,18 +235,15 @@ function workdirEntries(step: WorkdirStep, root: RootFs, now: number): Entry[] {
   return workdir(root, step.path, { owner, now });
 }
 
-async function treeOf(
-  from: CopySource,
-  built: ReadonlyMap<number, BuiltStage>,
-  { context, bases }: StageContext,
-): Promise<SourceTree> {
+async function treeOf(from: CopySource, run: StageRun): Promise<SourceTree> {
+  const { context, bases } = run.shared;
   switch (from.kind) {
     case "context":
       return context;
     case "scratch":
       return memoryTree({});
     case "stage":
-      return stageAt(from.index, built).root;
+      return (await stageAt(from.index, run)).root;
     case "image":
     case "named":
       return bases.tree(from.key);
@@ -192,7 +254,7 @@ function filesOf(entries: readonly Entry[]): string[] {
   return entries.flatMap(({ kind, path }) => (kind === "file" ? [`/${path}`] : []));
 }
 
-function stageAt(index: number, built: ReadonlyMap<number, BuiltStage>): BuiltStage {
+function stageAt(index: number, { built }: StageRun): Promise<BuiltStage> {
   const stage = built.get(index);
   if (stage === undefined) throw new Error(`stage ${index} is used before it is built`);
   return stage;
@@ -201,11 +263,11 @@ function stageAt(index: number, built: ReadonlyMap<number, BuiltStage>): BuiltSt
 async function checkExecutables(
   step: Step,
   entries: readonly Entry[],
-  { executables, checked, plan, workspace }: StageContext,
+  { target: { checked }, platform, shared: { executables, workspace } }: StageRun,
 ): Promise<void> {
   if (executables !== "static" || checked.has(stepKey(step))) return;
   const found = faults();
-  for (const refusal of await refusedExecutables(entries, plan.platform, workspace.recipes))
+  for (const refusal of await refusedExecutables(entries, platform, workspace.recipes))
     found.add({ ...refusal, location: step.at });
   found.throwIfAny();
 }

@@ -5,10 +5,18 @@ import { LayerError } from "../layer/layer-error.ts";
 import { layerDiffId, makeLayer, type Layer, type MakeLayerOptions } from "../layer/make-layer.ts";
 import { layerKeys } from "./layer-key.ts";
 import type { RecipeCache } from "./recipe-cache.ts";
+import { sharedWork } from "./shared-work.ts";
 
 /** A layer whose bytes may have to be made when somebody reads them. */
 export interface StoredLayer extends Layer {
   readonly source: BlobSource;
+}
+
+export interface CachedLayerOptions extends MakeLayerOptions {
+  /** Waits for its turn before it does what reads all files. Default: there is no waiting. */
+  readonly turn?: <T>(work: () => Promise<T>, signal?: AbortSignal) => Promise<T>;
+  /** What the store is known by in this process: a layer that is asked for twice at the same time is made once for it. */
+  readonly place?: string;
 }
 
 /**
@@ -21,20 +29,28 @@ export async function cachedLayer(
   recipes: RecipeCache | undefined,
   store: LocalStore,
   entries: readonly Entry[],
-  options: MakeLayerOptions,
+  { turn = (work) => work(), place, ...options }: CachedLayerOptions,
 ): Promise<StoredLayer> {
-  const make = (): Promise<Layer> => makeLayer(store, entries, options);
-  if (recipes === undefined) return { ...(await make()), source: store };
+  const { signal } = options;
+  const make = (own = signal): Promise<Layer> =>
+    makeLayer(store, entries, { ...options, ...(own === undefined ? {} : { signal: own }) });
   const { shape, inputs } = layerKeys(entries, options);
+  const makeInTurn = (): Promise<Layer> =>
+    inputs === undefined || place === undefined
+      ? turn(make, signal)
+      : making(`${place}\0${inputs}`, signal, (shared) => turn(() => make(shared), shared));
+  if (recipes === undefined) return { ...(await makeInTurn()), source: store };
   const known =
     (inputs === undefined ? undefined : await recipes.read(inputs)) ??
-    ((await recipes.has(shape)) ? await sameTar(recipes, entries, options) : undefined);
-  const layer = known === undefined || (await isLost(known, store, entries)) ? await make() : known;
+    ((await recipes.has(shape)) ? await turn(() => sameTar(recipes, entries, options), signal) : undefined);
+  const layer = known === undefined || (await isLost(known, store, entries)) ? await makeInTurn() : known;
   await recipes.note(shape);
   if (inputs !== undefined) await recipes.write(inputs, layer);
   await recipes.write(tarKey(layer.diffId, options), layer);
   return { ...layer, source: lazySource(layer, store, make) };
 }
+
+const making = sharedWork<Layer>();
 
 /** Files of a compressed layer are at hand during the build alone: what needs them cannot wait for a reader. */
 async function isLost({ descriptor }: Layer, store: LocalStore, entries: readonly Entry[]): Promise<boolean> {
