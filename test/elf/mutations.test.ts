@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { defaultPlatform } from "@undocked/registry";
 import { describeExecutable, inspectExecutable, staticGate, type ByteSource } from "@undocked/core/elf";
 import { buildElf, tinyPlatforms } from "../support/tiny-elf.ts";
+import { withArmAttributes, withGoBuild } from "../support/tiny-elf-extras.ts";
 
 const count = 50_000;
 // The most that any one file may make us read: dynamic section and names, versions, notes.
@@ -68,12 +69,29 @@ function seedFiles(): readonly Uint8Array[] {
       notes: [{ owner: "GNU", type: 5, content: new Uint8Array(32) }],
     }),
     buildElf({ platform, soname: "liba.so.1", versionDefinitions: ["A_1", "A_2", "A_3"] }),
+    buildElf(withGoBuild({ platform }, { GOOS: "linux", GOARCH: "amd64", GOAMD64: "v3" })),
+    buildElf({
+      platform,
+      soname: "libb.so",
+      needed: ["libc.so"],
+      filters: ["libc.so.6"],
+      auxiliaries: ["a"],
+    }),
   ]);
-  const installed = ["/bin/true", "/sbin/ldconfig", "/lib64/ld-linux-x86-64.so.2", "/bin/busybox"];
+  const arm = tinyPlatforms["linux/arm/v7"];
+  made.push(withArmAttributes(buildElf({ platform: arm }), { 6: 10, 28: 1, 9: 2 }));
+  const installed = [
+    "/bin/true",
+    "/sbin/ldconfig",
+    "/lib64/ld-linux-x86-64.so.2",
+    "/bin/busybox",
+    "/lib/ld-musl-x86_64.so.1",
+  ];
   return [
     ...made,
     ...installed.filter((path) => existsSync(path)).map((path) => readFileSync(path).subarray(0, 1 << 20)),
-  ];
+    // A slice of a Buffer would be the Buffer's own bytes.
+  ].map((bytes) => new Uint8Array(bytes));
 }
 
 const extremes = [0, 1, 2, 0x7f, 0x80, 0xff];

@@ -1,22 +1,18 @@
-import { readArmAttributes, type ArmAttributes } from "./arm-attributes.ts";
 import type { ByteSource } from "./byte-source.ts";
 import { readDynamic, type DynamicTable, type LibraryFilter } from "./dynamic.ts";
 import { ElfError } from "./elf-error.ts";
-import { readGoBuild, type GoBuild } from "./go-build.ts";
+import { readEvidence, type Evidence } from "./evidence.ts";
 import { linkageOf, type Linkage } from "./linkage.ts";
 import { readLoader, type LoaderFacts } from "./loader.ts";
 import type { MachineFacts } from "./machine.ts";
-import { makerOf, type Maker } from "./maker.ts";
-import { opensNss } from "./nss.ts";
 import { readNotes, type Notes } from "./notes.ts";
 import { FileType, readHeader, SegmentType, type ElfHeader } from "./read.ts";
-import { readSymbols, type Symbols } from "./symbols.ts";
 import { readVersionDefinitions, readVersionNeeds, type LibraryVersions } from "./versions.ts";
 import { wholenessOf } from "./wholeness.ts";
 import { windowOf, type Window } from "./window.ts";
 
 /** What an ELF file says that the kernel and the loader would look at. Plain JSON: it can be kept in an index. */
-export interface ElfFacts extends MachineFacts {
+export interface ElfFacts extends MachineFacts, Evidence {
   /** `other`: none of ELF's own, or 0. */
   readonly type: "rel" | "exec" | "dyn" | "core" | "other";
   /** `EI_OSABI`. */
@@ -42,16 +38,6 @@ export interface ElfFacts extends MachineFacts {
   /** Of loaders. */
   readonly loader?: LoaderFacts;
   readonly notes: Notes;
-  /** Of programs, where it shows. */
-  readonly maker?: Maker;
-  /** Of programs by Go. */
-  readonly go?: GoBuild;
-  /** Of files for Arm. */
-  readonly arm?: ArmAttributes;
-  /** Of what musl's loader loads; of others nobody asks. */
-  readonly symbols?: Symbols;
-  /** Of static programs with glibc: it opens `libnss_….so` when it looks up users or hosts. Absent is no. */
-  readonly opensNss?: boolean;
   /** Parts that could not be read; they are as if they were empty. */
   readonly faults: readonly ElfFault[];
 }
@@ -66,7 +52,7 @@ const types: Readonly<Record<number, ElfFacts["type"]>> = { 1: "rel", 2: "exec",
 const noNotes: Notes = { dlopen: [], owners: [] };
 
 /**
- * Reads an ELF file's facts, a few windows of it. No section is ever read, so stripped files are as good as others.
+ * Reads an ELF file's facts, a few windows of it. Of sections nothing is read but what Arm says of its processor, so stripped files are as good as others.
  *
  * @throws {ElfError} where the kernel would not go on: `ELF_NOT`, `ELF_HEADER_INVALID`, `ELF_PROGRAM_HEADERS_INVALID`,
  *   `ELF_TRUNCATED`
@@ -93,9 +79,6 @@ export async function readElf(source: ByteSource): Promise<ElfFacts> {
   const versionDefinitions =
     dynamic === undefined ? [] : await attempt(readVersionDefinitions(file, header, dynamic), []);
   const notes = isReadable ? await attempt(readNotes(file, header), noNotes) : noNotes;
-  const maker = isReadable ? await attempt(makerOf(file, notes), undefined) : undefined;
-  const go = isReadable && maker === "go" ? await attempt(readGoBuild(file, header), undefined) : undefined;
-  const arm = isReadable ? await attempt(readArmAttributes(file, header), undefined) : undefined;
   const hasDynamic = header.segments.some(({ type }) => type === SegmentType.dynamic);
   const isUnknown = hasDynamic && dynamic === undefined;
   const musl = dynamic === undefined ? undefined : await attempt(readMusl(file, header, dynamic), undefined);
@@ -108,15 +91,17 @@ export async function readElf(source: ByteSource): Promise<ElfFacts> {
           upx: await attempt(hasUpxMark(file, header), false),
           musl: musl !== undefined,
         });
-  const isStatic = linkage === "static" || linkage === "static-pie";
-  const { CGO_ENABLED: cgo }: GoBuild = go ?? {};
-  const nss = isStatic && cgo !== "0" && (await attempt(opensNss(file, header), false));
   const loader =
     linkage === "loader" ? (musl ?? (await attempt(readLoader(file, "any"), undefined))) : undefined;
-  const symbols =
-    dynamic !== undefined && isForMusl(dynamic, interpreter, loader)
-      ? await attempt(readSymbols(file, header, dynamic), undefined)
-      : undefined;
+  const evidence = isReadable
+    ? await readEvidence(file, header, {
+        linkage,
+        notes,
+        ...(interpreter === undefined ? {} : { interpreter }),
+        ...(dynamic === undefined ? {} : { dynamic }),
+        ...(loader === undefined ? {} : { loader }),
+      })
+    : {};
   return {
     class: header.class,
     endian: header.endian,
@@ -140,24 +125,9 @@ export async function readElf(source: ByteSource): Promise<ElfFacts> {
     versionDefinitions,
     ...(loader === undefined ? {} : { loader }),
     notes,
-    ...(maker === undefined ? {} : { maker }),
-    ...(go === undefined ? {} : { go }),
-    ...(arm === undefined ? {} : { arm }),
-    ...(symbols === undefined ? {} : { symbols }),
-    ...(nss ? { opensNss: true } : {}),
+    ...evidence,
     faults,
   };
-}
-
-/** musl's libc goes by two names, Alpine's and its own; what needs nothing at all may be anybody's. */
-function isForMusl(
-  { needed, filters }: DynamicTable,
-  interpreter: string | undefined,
-  loader: LoaderFacts | undefined,
-): boolean {
-  if (loader !== undefined) return loader.kind === "musl";
-  const needsNothing = needed.length === 0 && filters === undefined && interpreter === undefined;
-  return needsNothing || needed.some((name) => name === "libc.so" || name.startsWith("libc.musl-"));
 }
 
 function isProgram({ type }: ElfHeader): boolean {

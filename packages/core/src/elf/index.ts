@@ -5,6 +5,7 @@ export { describeExecutable } from "./describe.ts";
 export type { LibraryFilter } from "./dynamic.ts";
 export { ElfError } from "./elf-error.ts";
 export { readElf, type ElfFacts, type ElfFault } from "./elf.ts";
+export type { Evidence } from "./evidence.ts";
 export { formatHeadSize, formatOf, type FileFormat } from "./format.ts";
 export { staticGate, type StaticGateOptions } from "./gate.ts";
 export type { GoBuild } from "./go-build.ts";
