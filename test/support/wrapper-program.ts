@@ -11,7 +11,11 @@ const text = `
 #include <unistd.h>
 int main(int count, char **words) {
   char *slash = strrchr(words[0], '/'), *name = slash ? slash + 1 : words[0];
-  if (!strcmp(name, "node")) return open(words[1], O_RDONLY) < 0;
+  if (!strcmp(name, "node")) {
+    char head[4] = {0};
+    int script = open(words[1], O_RDONLY);
+    return script < 0 || (read(script, head, 4) == 4 && !memcmp(head, "\\177ELF", 4));
+  }
   char **rest = words + (strcmp(name, "gosu") ? 1 : 2);
   while (*rest && **rest == '-') rest++;
   execvp(*rest, rest);
