@@ -59,6 +59,8 @@ test("a large layer for a new repository is sent while it is made, once", async 
   expect(events.filter((event) => event.kind === "content").map(({ how }) => how)).toEqual(
     expect.arrayContaining(["copied", "copied", "copied"]),
   );
+  const told = events.flatMap((event) => (event.kind === "stream" ? [event.bytes] : []));
+  expect(told.at(-1)).toBeGreaterThan(12 * 1024 * 1024);
   expect(registry.openUploads()).toBe(0);
 });
 

@@ -41,8 +41,11 @@ function terminalDisplay(io: Io): Progress {
   const clear = "\r\u001B[K";
   return {
     onEvent: (event) => {
-      if (event.kind === "progress") {
-        const text = `  ${short(event.content.digest)} ${bytes(event.bytes)} of ${bytes(event.content.size)}`;
+      if (event.kind === "progress" || event.kind === "stream") {
+        const text =
+          event.kind === "stream"
+            ? `  a layer for ${visible(event.to)}: ${bytes(event.bytes)}`
+            : `  ${short(event.content.digest)} ${bytes(event.bytes)} of ${bytes(event.content.size)}`;
         io.stderr.write(`${clear}${text.slice(0, (io.stderr.columns ?? 80) - 1)}`);
         return;
       }
@@ -66,6 +69,7 @@ function describe(event: BuildEvent): string | undefined {
     case "warning":
       return renderDiagnostic(event.warning);
     case "progress":
+    case "stream":
       return undefined;
     case "content":
       return `${visible(event.to)}: ${short(event.content.digest)} ${event.how}\n`;

@@ -153,7 +153,7 @@ async function run({
   );
   const { proofs, warnings: doubts } = await proveStarts(stages, plans, bases, options);
   const tags = (options.tags ?? []).map(formatTagged);
-  await using early = options.push === true ? earlyPush(workspace, tags, call) : undefined;
+  await using early = options.push === true ? earlyPush(workspace, tags, call, emit) : undefined;
   const layers = await writeLayers(
     stages.flatMap((stage) => stage.layers),
     {

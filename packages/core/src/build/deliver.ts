@@ -74,7 +74,7 @@ export interface EarlyPush extends EarlyUpload {
   readonly to: string;
   /** Knows what has been taken already. */
   readonly repository: CopyTarget & BlobSink & Tagger;
-  /** What it was sent for the image, and nobody need send again. */
+  /** What was sent before the push. */
   readonly sent: ReadonlySet<string>;
 }
 
@@ -83,11 +83,20 @@ export function earlyPush(
   { client, content }: Pick<Workspace, "client" | "content">,
   tags: readonly string[],
   call: CallOptions,
+  emit: (event: BuildEvent) => void,
 ): EarlyPush | undefined {
   const [[to, [reference]] = [undefined, []]] = byRepository(tags);
   if (to === undefined || reference === undefined) return undefined;
   const repository = client.repository(reference);
-  const upload = earlyUpload(content, repository, call);
+  const upload = earlyUpload(content, repository, {
+    ...call,
+    onProgress: (bytes, target) =>
+      emit(
+        target === undefined
+          ? { kind: "stream", to, bytes }
+          : { kind: "progress", to, content: target, bytes },
+      ),
+  });
   const sent = new Set<string>();
   return {
     ...upload,

@@ -23,6 +23,11 @@ export interface EarlyUpload extends AsyncDisposable {
 /** Smaller content is sent as fast when it is whole. */
 const LEAST = 4 * 1024 * 1024;
 
+export interface EarlyUploadOptions extends CallOptions {
+  /** Told how many bytes have been handed over, of what. Of a layer that is being made nobody knows that. */
+  readonly onProgress?: (bytes: number, target?: Descriptor) => void;
+}
+
 type Outcome = "copied" | "exists" | undefined;
 
 /**
@@ -35,8 +40,9 @@ type Outcome = "copied" | "exists" | undefined;
 export function earlyUpload(
   store: LocalStore,
   repository: RemoteRepository,
-  options: CallOptions = {},
+  options: EarlyUploadOptions = {},
 ): EarlyUpload {
+  const { onProgress = () => {} } = options;
   const stop = new AbortController();
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([stop.signal, options.signal]);
   const underWay = new Map<Digest, Promise<Outcome>>();
@@ -46,7 +52,7 @@ export function earlyUpload(
     if (await repository.exists(target, { signal })) return "exists";
     await repository.push(
       target,
-      replayable(() => store.fetch(target, { signal })),
+      replayable(() => counted(store.fetch(target, { signal }), (bytes) => onProgress(bytes, target))),
       { signal },
     );
     return "copied";
@@ -56,7 +62,7 @@ export function earlyUpload(
     store: {
       ...store,
       async ingest(mediaType, content, call) {
-        const stream = streamedUpload(repository, signal);
+        const stream = streamedUpload(repository, signal, onProgress);
         const isUntouched = (): Promise<boolean> => (untouched ??= hasNothing(repository, signal));
         try {
           const target = await store.ingest(mediaType, stream.through(content, isUntouched), call);
@@ -82,6 +88,18 @@ export function earlyUpload(
   };
 }
 
+async function* counted(
+  chunks: AsyncIterable<Uint8Array>,
+  tell: (bytes: number) => void,
+): AsyncGenerator<Uint8Array, void, void> {
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    bytes += chunk.byteLength;
+    tell(bytes);
+    yield chunk;
+  }
+}
+
 /** Whether the registry says that it does not know the repository. */
 async function hasNothing(repository: RemoteRepository, signal: AbortSignal): Promise<boolean> {
   try {
@@ -103,7 +121,11 @@ interface StreamedUpload {
   giveUp(error: unknown): Promise<void>;
 }
 
-function streamedUpload(repository: RemoteRepository, signal: AbortSignal): StreamedUpload {
+function streamedUpload(
+  repository: RemoteRepository,
+  signal: AbortSignal,
+  onProgress: (bytes: number) => void,
+): StreamedUpload {
   let describe: (target: Descriptor) => void = () => {};
   const described = new Promise<Descriptor>((resolve) => (describe = resolve));
   let stream: { readonly pipe: Handover; readonly sent: Promise<boolean> } | undefined;
@@ -111,7 +133,7 @@ function streamedUpload(repository: RemoteRepository, signal: AbortSignal): Stre
   function begun(): { readonly pipe: Handover; readonly sent: Promise<boolean> } {
     const pipe = handover();
     const sent = repository
-      .pushStream(pipe, () => described, { signal })
+      .pushStream(counted(pipe, onProgress), () => described, { signal })
       .then(
         () => true,
         () => (pipe.close(), false),

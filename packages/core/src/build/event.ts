@@ -25,6 +25,8 @@ export type BuildEvent =
   | { readonly kind: "warning"; readonly warning: Diagnostic }
   /** Content is sent; `bytes` of `content.size` so far. */
   | { readonly kind: "progress"; readonly to: string; readonly content: Descriptor; readonly bytes: number }
+  /** A layer is sent while it is made, of which nobody knows the size yet; `bytes` so far. */
+  | { readonly kind: "stream"; readonly to: string; readonly bytes: number }
   /** Content is at its target, and how it got there. */
   | {
       readonly kind: "content";

@@ -60,6 +60,7 @@ export function hashOnThread(): BlockHash {
 
   function ask(message: Uint8Array | null): Promise<unknown> {
     const answer = new Promise<unknown>((resolve) => waiting.push(resolve));
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread is no window
     worker.postMessage(message);
     return Promise.race([answer, failure]);
   }

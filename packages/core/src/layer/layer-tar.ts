@@ -36,9 +36,10 @@ export async function* layerTar(
   pool: BlockPool = blockPool(BLOCK_SIZE),
 ): AsyncGenerator<Uint8Array, void, void> {
   const blocks = blockFiller(pool);
-  const members = layerMembers(entries, options);
-  for (const { content } of members) content?.expect?.();
-  for (const [at, { header, content }] of members.entries()) {
+  const listed = [...entries];
+  for (const entry of listed) if (entry.kind === "file") entry.content.expect?.();
+  let at = 0;
+  for (const { header, content } of layerMembers(listed, options)) {
     blocks.put(encodeTarHeader(header));
     if (content !== undefined) {
       yield* written(blocks, header, content);
@@ -48,7 +49,8 @@ export async function* layerTar(
       yield block;
       await setImmediate();
     }
-    if (at % SLICE_ENTRIES === SLICE_ENTRIES - 1) await setImmediate();
+    at += 1;
+    if (at % SLICE_ENTRIES === 0) await setImmediate();
   }
   blocks.zeros(tarEndSize);
   for (let block = blocks.full(); block !== undefined; block = blocks.full()) yield block;
@@ -56,14 +58,15 @@ export async function* layerTar(
   if (rest !== undefined) yield rest;
 }
 
-/** In the order of the tar. */
-export function layerMembers(entries: Iterable<Entry>, { epoch }: LayerTarOptions = {}): LayerMember[] {
-  return [...entries]
-    .sort((a, b) => compareBytes(a.path, b.path))
-    .map((entry) => ({
-      header: headerOf(entry, epoch),
-      ...(entry.kind === "file" ? { content: entry.content } : {}),
-    }));
+/** In the order of the tar; one at a time, as there may be many. */
+export function* layerMembers(
+  entries: Iterable<Entry>,
+  { epoch }: LayerTarOptions = {},
+): Generator<LayerMember, void, void> {
+  for (const entry of [...entries].sort((a, b) => compareBytes(a.path, b.path))) {
+    const header = headerOf(entry, epoch);
+    yield entry.kind === "file" ? { header, content: entry.content } : { header };
+  }
 }
 
 /** Fits without a wait in what is left of the block; most files do. */
@@ -134,6 +137,10 @@ function headerOf(entry: Entry, epoch: number | undefined): TarHeader {
     return { path: whiteoutPath(entry.path), kind: "file", mode: 0, uid: 0, gid: 0, mtime: 0, size: 0 };
   }
   const { path, kind, mode, uid, gid, xattrs } = entry;
+  if (entry.kind === "file" && xattrs === undefined) {
+    const mtime = epoch === undefined ? entry.mtime : Math.min(entry.mtime, epoch);
+    return { path, kind, mode, uid, gid, mtime, size: entry.content.size };
+  }
   return {
     path,
     kind,
