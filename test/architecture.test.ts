@@ -19,7 +19,7 @@ const rules: Rules = {
       files: [],
       store: ["errors", "oci", "tar", "files"],
       auth: ["errors", "oci", "files"],
-      remote: ["errors", "oci", "store", "auth"],
+      remote: ["errors", "oci", "store", "auth", "files"],
       server: ["errors", "oci", "store", "files"],
       index: "*",
     },

@@ -6,6 +6,7 @@ import {
   contentOf,
   copyImage,
   digestOf,
+  encodeJson,
   MediaType,
   memoryStore,
   readAll,
@@ -153,6 +154,85 @@ describe("a mirror", () => {
     await using mirrored = client({ mirrors: { [upstream.host]: [{ url: odd.url }] } });
     await validateImage(root, mirrored.repository(`${upstream.host}/a`));
   });
+
+  describe.each([
+    ["small", 50_000],
+    ["of several MiB", 3 * 1024 * 1024],
+  ])("with a blob that is %s", (_, size) => {
+    const right = randomBytes(size);
+    const wrong = Buffer.from(right).fill(0, size / 2, size / 2 + 1000);
+    const target = { ...layer, digest: digestOf(right), size };
+    /** Gives bytes for any blob, from where it is asked to. */
+    const giving = (bytes: Buffer, cutAt = bytes.byteLength) =>
+      scriptedServer((request, response) => {
+        const begin = Number(/\d+/.exec(request.headers.range ?? "0"));
+        const headers = { "Content-Range": `bytes ${begin}-${size - 1}/${size}` };
+        response.writeHead(begin === 0 ? 200 : 206, { ...headers, "Content-Length": size - begin });
+        if (begin >= cutAt) response.destroy();
+        else response.write(bytes.subarray(begin, cutAt), () => cutAt < size && response.destroy());
+      });
+    const told: string[] = [];
+    const readFrom = (mirrors: readonly { readonly url: string }[]) =>
+      client({
+        mirrors: { [upstream.host]: mirrors.map(({ url }) => ({ url })) },
+        onEvent: (event) => event.kind === "warning" && told.push(event.message),
+      });
+    beforeEach(async () => {
+      told.length = 0;
+      await using direct = client({});
+      await direct.repository(`${upstream.host}/a`).push(
+        target,
+        replayable(() => contentOf(right)),
+      );
+    });
+
+    test("wrong bytes are nobody's: the next mirror is asked", async () => {
+      await using liar = await giving(wrong);
+      await using honest = await giving(right);
+      await using mirrored = readFrom([liar, honest]);
+      const before = upstream.requests.length;
+      const bytes = await readAll(mirrored.repository(`${upstream.host}/a`).fetch(target));
+      expect(Buffer.from(bytes).equals(right)).toBe(true);
+      expect([liar.requests.length, honest.requests.length]).toEqual([1, 1]);
+      expect(upstream.requests.length).toBe(before);
+      expect(told).toEqual([`The mirror ${liar.host} is passed over (DIGEST_MISMATCH).`]);
+    });
+
+    test("wrong bytes of all mirrors are nobody's: the registry is asked, and they are left alone", async () => {
+      await using one = await giving(wrong);
+      await using two = await giving(wrong);
+      await using mirrored = readFrom([one, two]);
+      for (let count = 0; count < 2; count += 1) {
+        const bytes = await readAll(mirrored.repository(`${upstream.host}/a`).fetch(target));
+        expect(Buffer.from(bytes).equals(right)).toBe(true);
+      }
+      expect([one.requests.length, two.requests.length]).toEqual([1, 1]);
+    });
+
+    test("wrong bytes before a cut do not spoil what comes from elsewhere", async () => {
+      await using liar = await giving(wrong, size * 0.75);
+      await using mirrored = readFrom([liar]);
+      const bytes = await readAll(mirrored.repository(`${upstream.host}/a`).fetch(target));
+      expect(Buffer.from(bytes).equals(right)).toBe(true);
+    });
+
+    test("wrong bytes of the only place that may be asked are an error, and nobody's", async () => {
+      await using liar = await giving(wrong);
+      const path = join(directory, "registries.conf");
+      await writeFile(path, `[[registry]]\nprefix = "docker.example"\nlocation = "${liar.host}"`);
+      await using mirrored = client({
+        registriesFiles: [path],
+        hosts: { [liar.host]: { plainHttp: true } },
+      });
+      let delivered = 0;
+      const reading = async (): Promise<void> => {
+        for await (const chunk of mirrored.repository("docker.example/a").fetch(target))
+          delivered += chunk.byteLength;
+      };
+      await expect(reading()).rejects.toMatchObject({ code: "DIGEST_MISMATCH" });
+      expect(delivered).toBe(0);
+    });
+  });
 });
 
 describe("a certs.d folder", () => {
@@ -212,8 +292,129 @@ describe("a certs.d folder", () => {
     expect(await given.repository(`${closed.host}/a`).exists(layer)).toBe(true);
   });
 
+  test("may have several client certificates, of which the one that the registry takes is used", async () => {
+    const [theirs, others] = [certificateAuthority("theirs"), certificateAuthority("others")];
+    const server = { ...theirs.issue("127.0.0.1"), ca: theirs.cert, requestCert: true };
+    await using closed = await scriptedServer((_, response) => empty(response, 200), server);
+    await put(closed.host, "ca.crt", theirs.cert);
+    for (const [name, authority] of Object.entries({ a: others, b: theirs, c: others })) {
+      const own = authority.issue("client");
+      await put(closed.host, `${name}.cert`, own.cert);
+      await put(closed.host, `${name}.key`, own.key);
+    }
+    await using docker = client({ hostDirectories: [directory], retry: { retries: 0 } });
+    expect(await docker.repository(`${closed.host}/a`).exists(layer)).toBe(true);
+
+    const pairs = ["a", "b", "c"].map((name) => `["${name}.cert", "${name}.key"]`).join(", ");
+    const hosts = `server = "${closed.url}"\nca = "ca.crt"\nclient = [${pairs}]`;
+    await put(closed.host, "hosts.toml", hosts);
+    await using containerd = client({ hostDirectories: [directory], retry: { retries: 0 } });
+    expect(await containerd.repository(`${closed.host}/a`).exists(layer)).toBe(true);
+  });
+
+  test.each(["only.cert", "only.key"])("with %s, which has no partner, is an error", async (name) => {
+    await put(
+      upstream.host,
+      name,
+      certificateAuthority().issue("client")[name === "only.key" ? "key" : "cert"],
+    );
+    await using broken = client({ hostDirectories: [directory] });
+    await expect(broken.repository(`${upstream.host}/a`).resolve("v1")).rejects.toMatchObject({
+      code: "HOST_CONFIG_INVALID",
+      message: expect.stringContaining(name === "only.key" ? "only.cert" : "only.key"),
+    });
+  });
+
+  test("limits the time to connect by dial_timeout, of a mirror and of the registry", async () => {
+    const limits = new Map<string, number | undefined>();
+    const text = [
+      'server = "https://registry.example"',
+      'dial_timeout = "1m1.5s"',
+      '[host."https://mirror.example"]',
+      'dial_timeout = "250ms"',
+    ];
+    await put("registry.example", "hosts.toml", text.join("\n"));
+    await using limited = client({
+      hostDirectories: [directory],
+      transport: async ({ url, connectTimeoutMs }) => {
+        limits.set(new URL(url).host, connectTimeoutMs);
+        return {
+          status: 404,
+          headers: { get: () => null },
+          body: contentOf(Buffer.from("")),
+          cancel: () => undefined,
+        };
+      },
+    });
+    await limited
+      .repository("registry.example/a")
+      .resolve("v1")
+      .catch(() => undefined);
+    expect(Object.fromEntries(limits)).toEqual({ "mirror.example": 250, "registry.example": 61_500 });
+  });
+
+  test("says what the registry itself is asked for: to write is not to read", async () => {
+    await fill(upstream);
+    await put(upstream.host, "hosts.toml", `server = "${upstream.url}"\ncapabilities = ["pull", "resolve"]`);
+    await using reader = client({ hostDirectories: [directory] });
+    const repository = reader.repository(`${upstream.host}/a`);
+    await readAll(repository.fetch(layer));
+    const before = upstream.requests.length;
+    await expect(repository.push({ ...layer, digest: digestOf("other") }, content)).rejects.toMatchObject({
+      code: "DENIED",
+    });
+    await expect(repository.delete(layer)).rejects.toMatchObject({ code: "DENIED" });
+    expect(upstream.requests.length).toBe(before);
+  });
+
+  test("says what a mirror is asked for: who refers to an image only with `referrers`", async () => {
+    const from = memoryStore();
+    const subject = await randomImage(from, 1);
+    const signature = await from.ingest(
+      MediaType.ociManifest,
+      contentOf(
+        encodeJson({
+          schemaVersion: 2,
+          mediaType: MediaType.ociManifest,
+          artifactType: "application/x",
+          config: await from.ingest(MediaType.ociEmpty, contentOf(Buffer.from("{}"))),
+          layers: [],
+          subject,
+        }),
+      ),
+    );
+    await using direct = client({});
+    await copyImage(subject, from, direct.repository(`${upstream.host}/a`));
+    await copyImage(signature, from, direct.repository(`${upstream.host}/a`));
+    await copyImage(subject, from, direct.repository(`${mirror.host}/a`));
+    const found = async (capabilities: string): Promise<readonly string[]> => {
+      await put(upstream.host, "hosts.toml", `[host."${mirror.url}"]\ncapabilities = [${capabilities}]`);
+      await using mirrored = client({ hostDirectories: [directory] });
+      const digests: string[] = [];
+      for await (const { digest } of mirrored.repository(`${upstream.host}/a`).referrers(subject.digest))
+        digests.push(digest);
+      return digests;
+    };
+    const since = (registry: RunningRegistry, before: number) =>
+      registry.requests.slice(before).filter(({ path }) => path.includes("/referrers/"));
+    const before = mirror.requests.length;
+    expect(await found('"pull", "resolve"')).toEqual([signature.digest]);
+    expect(since(mirror, before)).toEqual([]);
+    // One that knows none proves nothing.
+    expect(await found('"pull", "referrers"')).toEqual([signature.digest]);
+    expect(since(mirror, before).map(({ path }) => path.split("?")[1])).toEqual([
+      `ns=${encodeURIComponent(upstream.host)}`,
+    ]);
+    await copyImage(signature, from, direct.repository(`${mirror.host}/a`));
+    const asked = upstream.requests.length;
+    expect(await found('"referrers"')).toEqual([signature.digest]);
+    expect(since(upstream, asked)).toEqual([]);
+  });
+
   test.each([
     ["that is not TOML", "server = "],
+    ["with a limit that is no duration", '[host."https://a"]\ndial_timeout = "soon"'],
+    ["with a limit of nothing", '[host."https://a"]\ndial_timeout = "0s"'],
     ["with an unknown capability", '[host."https://a"]\ncapabilities = ["fly"]'],
     ["with a server that is no URL", 'server = "https://user:SECRET@a"'],
     ["with an authority that is not there", `[host."https://a"]\nca = "none.pem"`],

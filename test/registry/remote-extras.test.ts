@@ -58,15 +58,18 @@ test.each([undefined, 1000])(
 );
 
 describe("limits on time", () => {
-  test("to connect: a machine that does not take the connection is given up", async () => {
+  test.each([
+    ["transport's", { connectTimeoutMs: 20 }, {}],
+    ["host's", {}, { connectTimeoutMs: 20 }],
+  ])("to connect: a machine that does not take the connection is given up (the %s)", async (_, own, host) => {
     await using server = await scriptedServer(() => undefined);
-    const transport = nodeFetchTransport({ environment: {}, connectTimeoutMs: 20 });
+    const transport = nodeFetchTransport({ environment: {}, ...own });
     // TLS to a server that says nothing: the connection is never made.
     const silent = await import("node:net").then(({ createServer }) => createServer(() => undefined));
     await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
     const address = silent.address();
     const port = typeof address === "object" ? (address?.port ?? 0) : 0;
-    const failed = transport({ method: "GET", url: `https://127.0.0.1:${port}/`, headers: {} });
+    const failed = transport({ method: "GET", url: `https://127.0.0.1:${port}/`, headers: {}, ...host });
     await expect(failed).rejects.toMatchObject({ code: "ETIMEDOUT" });
     silent.close();
     transport.close?.();
@@ -144,6 +147,19 @@ describe("several tags", () => {
     expect(
       registry.requests.filter(({ method, path }) => method === "PUT" && path.includes("tag=")),
     ).toHaveLength(1);
+  });
+
+  test("of a copy are set in one request", async () => {
+    await using registry = await startRegistry();
+    await using client = registryClient({ credentials: "anonymous" });
+    const from = memoryStore();
+    const root = await randomImage(from, 1);
+    await copyImage(root, from, client.repository(`${registry.host}/a`), { tags: ["a", "b", "c"] });
+    expect(
+      registry.requests.filter(({ method, path }) => method === "PUT" && path.includes("tag=")),
+    ).toHaveLength(1);
+    for (const tag of ["a", "b", "c"])
+      expect((await client.repository(`${registry.host}/a`).resolve(tag)).digest).toBe(root.digest);
   });
 
   test("are set one by one where the registry does not know of that", async () => {

@@ -2,7 +2,7 @@ import type { Authorizer, Permission } from "./authorizer.ts";
 import type { RegistryEvent } from "./events.ts";
 import type { Subject } from "./failure.ts";
 import type { Gate } from "./gate.ts";
-import type { HttpResponse, TlsOptions, Transport } from "./http.ts";
+import type { HttpRequest, HttpResponse, TlsOptions, Transport } from "./http.ts";
 import type { RetryOptions } from "./retry-policy.ts";
 import type { TimeLimits } from "./watchdog.ts";
 
@@ -51,6 +51,8 @@ export interface Line {
   /** Nobody asks that host anything for a while. */
   pause(url: string, ms: number): void;
   tlsOf(url: string): TlsOptions | undefined;
+  /** The limit that is the host's own. */
+  connectLimitOf(url: string): Pick<HttpRequest, "connectTimeoutMs">;
   /** What the user wants to be sent to that host. */
   headersFor(url: string): Readonly<Record<string, string>>;
   /** Whether a URL that a server gave must not lead to a private address: the registry itself has none. */

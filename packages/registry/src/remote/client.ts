@@ -126,6 +126,7 @@ const knownHost: Known<HostOptions> = {
   insecure: true,
   plainHttp: true,
   headers: true,
+  connectTimeoutMs: true,
 };
 const knownMirror: Known<MirrorOptions> = { ...knownHost, url: true, tags: true };
 

@@ -1,6 +1,6 @@
 import { apiHost } from "../oci/reference.ts";
 import { isLoopback } from "./address.ts";
-import { drain, type TlsOptions, type Transport } from "./http.ts";
+import { drain, type HttpRequest, type TlsOptions, type Transport } from "./http.ts";
 import { errorCodeOf } from "./network-failure.ts";
 import { watched, type TimeLimits } from "./watchdog.ts";
 
@@ -10,6 +10,8 @@ export interface HostOptions extends TlsOptions {
   readonly plainHttp?: boolean;
   /** Sent with each request to this host itself, and nowhere else. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Milliseconds to connect to it, TLS included. Default: the transport's, 30,000. */
+  readonly connectTimeoutMs?: number;
 }
 
 /**
@@ -29,7 +31,13 @@ export async function findOrigin(
   if (host.plainHttp === true) return `http://${name}`;
   if (host.plainHttp === false || !isLoopback(name)) return `https://${name}`;
   try {
-    const request = { method: "GET", url: `https://${name}/v2/`, headers: {}, tls: tlsOptions(host) };
+    const request = {
+      method: "GET",
+      url: `https://${name}/v2/`,
+      headers: {},
+      tls: tlsOptions(host),
+      ...connectLimit(host),
+    };
     await drain(await watched(transport, request, limits));
     return `https://${name}`;
   } catch (error) {
@@ -40,6 +48,10 @@ export async function findOrigin(
 }
 
 export function tlsOptions(host: HostOptions): TlsOptions {
-  const { plainHttp: _, headers: _headers, ...tls } = host;
+  const { plainHttp: _, headers: _headers, connectTimeoutMs: _connect, ...tls } = host;
   return tls;
+}
+
+export function connectLimit({ connectTimeoutMs }: HostOptions): Pick<HttpRequest, "connectTimeoutMs"> {
+  return connectTimeoutMs === undefined ? {} : { connectTimeoutMs };
 }

@@ -63,6 +63,7 @@ export async function sendHop(line: Line, call: Call, hop: Hop): Promise<Sent> {
         },
         ...(hop.body === undefined ? {} : { body: watchedBody(hop.body.open()) }),
         ...(tls === undefined ? {} : { tls }),
+        ...line.connectLimitOf(hop.url),
         ...(publicOnly ? { publicOnly } : {}),
         ...(sending.signal === undefined ? {} : { signal: sending.signal }),
       },

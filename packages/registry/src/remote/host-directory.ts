@@ -1,7 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { readTextFile } from "../auth/stored-credentials.ts";
-import type { HostOptions } from "./endpoint.ts";
+import type { ClientCertificate, ConfiguredOptions } from "./client-certificate.ts";
 import { parseHostsToml, type HostEntry, type MirrorCapability } from "./hosts-toml.ts";
 import { invalidHostConfig } from "./toml.ts";
 
@@ -10,13 +10,13 @@ export interface ConfiguredHost {
   /** Of the API: with its `/v2`. */
   readonly url: string;
   readonly capabilities: readonly MirrorCapability[];
-  readonly options: HostOptions;
+  readonly options: ConfiguredOptions;
 }
 
 /** What a directory such as `/etc/docker/certs.d` or `/etc/containerd/certs.d` says of a registry. */
 export interface HostDirectory {
   /** For the registry itself: docker's `*.crt`, and `*.cert` with `*.key`. */
-  readonly options: HostOptions;
+  readonly options: ConfiguredOptions;
   /** Of containerd's `hosts.toml`, in its order. */
   readonly hosts: readonly ConfiguredHost[];
 }
@@ -34,13 +34,19 @@ export async function readHostDirectory(root: string, registry: string): Promise
   return { options: {}, hosts: [] };
 }
 
-async function dockerFiles(directory: string, files: readonly string[]): Promise<HostOptions> {
+async function dockerFiles(directory: string, files: readonly string[]): Promise<ConfiguredOptions> {
   const read = (name: string): Promise<string> => readPem(join(directory, name));
   const ca = await Promise.all(files.filter((name) => name.endsWith(".crt")).map(read));
-  const cert = files.find((name) => name.endsWith(".cert"));
-  if (cert === undefined) return ca.length === 0 ? {} : { ca };
-  const key = cert.replace(/\.cert$/, ".key");
-  return { ...(ca.length === 0 ? {} : { ca }), cert: await read(cert), key: await read(key) };
+  const clients = await Promise.all(
+    pairsOf(files).map(async ({ cert, key }) => ({ cert: await read(cert), key: await read(key) })),
+  );
+  return { ...(ca.length === 0 ? {} : { ca }), ...(clients.length === 0 ? {} : { clients }) };
+}
+
+/** Names of certificates with their keys. One without the other is an error, when it is read. */
+function pairsOf(files: readonly string[]): readonly ClientCertificate[] {
+  const stems = files.flatMap((name) => /^(.*)\.(?:cert|key)$/.exec(name)?.[1] ?? []);
+  return [...new Set(stems)].map((stem) => ({ cert: `${stem}.cert`, key: `${stem}.key` }));
 }
 
 async function hostsFile(directory: string): Promise<readonly ConfiguredHost[]> {
@@ -56,15 +62,19 @@ async function hostsFile(directory: string): Promise<readonly ConfiguredHost[]> 
   );
 }
 
-async function optionsOf(entry: HostEntry, directory: string): Promise<HostOptions> {
+async function optionsOf(entry: HostEntry, directory: string): Promise<ConfiguredOptions> {
+  const { ca, client = [], skipVerify, dialTimeoutMs } = entry;
   const read = (path: string): Promise<string> => readPem(resolve(directory, path));
-  const [client] = entry.client ?? [];
+  const clients = await Promise.all(
+    client.map(async ([cert, key = cert]) => ({ cert: await read(cert), key: await read(key) })),
+  );
   const headers = Object.entries(entry.headers ?? {}).map(([name, values]) => [name, values.join(", ")]);
   return {
-    ...(entry.ca === undefined ? {} : { ca: await Promise.all(entry.ca.map(read)) }),
-    ...(client === undefined ? {} : { cert: await read(client[0]), key: await read(client[1] ?? client[0]) }),
-    ...(entry.skipVerify === true ? { insecure: true } : {}),
+    ...(ca === undefined ? {} : { ca: await Promise.all(ca.map(read)) }),
+    ...(clients.length === 0 ? {} : { clients }),
+    ...(skipVerify === true ? { insecure: true } : {}),
     ...(headers.length === 0 ? {} : { headers: Object.fromEntries(headers) }),
+    ...(dialTimeoutMs === undefined ? {} : { connectTimeoutMs: dialTimeoutMs }),
   };
 }
 

@@ -15,7 +15,11 @@ export interface HostEntry {
   readonly client?: readonly (readonly [cert: string, key?: string])[];
   readonly headers?: Readonly<Record<string, readonly string[]>>;
   readonly skipVerify?: boolean;
+  readonly dialTimeoutMs?: number;
 }
+
+// Node's timers take no more.
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 const oneOrMore = z.union([z.string(), z.array(z.string())]).transform((value) => [value].flat());
 const pair = z.union([z.tuple([z.string()]), z.tuple([z.string(), z.string()])]);
@@ -31,6 +35,7 @@ const entry = z.object({
   header: z.record(z.string(), oneOrMore).optional(),
   skip_verify: z.boolean().optional(),
   override_path: z.boolean().optional(),
+  dial_timeout: z.string().transform(parseDuration).pipe(z.number().positive().max(MAX_TIMER_MS)).optional(),
 });
 const schema = entry.extend({
   server: z.string().optional(),
@@ -52,6 +57,26 @@ export function parseHostsToml(text: string, name: string): readonly HostEntry[]
   return server === undefined || server === "" ? hosts : [...hosts, entryOf(server, own, name)];
 }
 
+const unitMs: ReadonlyMap<string, number> = new Map([
+  ["ns", 1e-6],
+  ["us", 1e-3],
+  ["µs", 1e-3],
+  ["ms", 1],
+  ["s", 1000],
+  ["m", 60_000],
+  ["h", 3_600_000],
+]);
+
+/** Go's form of a duration, `1m30s`, in milliseconds; `NaN` for what is none. */
+function parseDuration(text: string): number {
+  if (!/^(?:\d{1,12}(?:\.\d{1,12})?(?:ns|us|µs|ms|s|m|h)){1,10}$/.test(text)) return Number.NaN;
+  let sum = 0;
+  for (const [, count, unit = ""] of text.matchAll(/([\d.]+)(\D+)/g)) {
+    sum += Number(count) * (unitMs.get(unit) ?? Number.NaN);
+  }
+  return sum;
+}
+
 function pathsOf(error: z.ZodError): string {
   return error.issues
     .slice(0, 5)
@@ -59,17 +84,19 @@ function pathsOf(error: z.ZodError): string {
     .join(", ");
 }
 
-const everything: readonly MirrorCapability[] = ["pull", "resolve", "push", "referrers"];
+/** What a host may be asked for where nothing is said of it. */
+export const everyCapability: readonly MirrorCapability[] = ["pull", "resolve", "push", "referrers"];
 
 function entryOf(server: string, it: z.infer<typeof entry>, name: string): HostEntry {
-  const { capabilities = [], ca, client, header, skip_verify: skipVerify } = it;
+  const { capabilities = [], ca, client, header, skip_verify: skipVerify, dial_timeout: dialTimeoutMs } = it;
   return {
     url: apiUrl(server, it.override_path === true, name),
-    capabilities: capabilities.length === 0 ? everything : capabilities,
+    capabilities: capabilities.length === 0 ? everyCapability : capabilities,
     ...(ca === undefined ? {} : { ca }),
     ...(client === undefined ? {} : { client }),
     ...(header === undefined ? {} : { headers: header }),
     ...(skipVerify === true ? { skipVerify } : {}),
+    ...(dialTimeoutMs === undefined ? {} : { dialTimeoutMs }),
   };
 }
 

@@ -17,6 +17,8 @@ export interface HttpRequest {
   readonly tls?: TlsOptions;
   /** A server sent us there: no connection to a private address, whatever its name says. */
   readonly publicOnly?: boolean;
+  /** Milliseconds to connect, TLS included, instead of the transport's own. */
+  readonly connectTimeoutMs?: number;
   readonly signal?: AbortSignal;
 }
 

@@ -1,8 +1,9 @@
 import type { CredentialSource } from "../auth/credential.ts";
 import { isLoopback } from "./address.ts";
 import { authorizer, type Authorizer } from "./authorizer.ts";
+import { withClientCertificate, type ConfiguredOptions } from "./client-certificate.ts";
 import type { RegistryLine } from "./context.ts";
-import { findOrigin, tlsOptions, type HostOptions } from "./endpoint.ts";
+import { connectLimit, findOrigin, tlsOptions, type HostOptions } from "./endpoint.ts";
 import type { RegistryEvent } from "./events.ts";
 import type { Gate } from "./gate.ts";
 import type { TlsOptions, Transport } from "./http.ts";
@@ -28,14 +29,15 @@ export interface Shared {
 export interface LineTarget {
   /** The canonical host, for which credentials are looked up. */
   readonly registry: string;
-  readonly host: HostOptions;
+  readonly host: ConfiguredOptions;
   readonly origin?: string;
 }
 
 /** Everything that a registry is asked goes over its line, which holds its tokens. */
 export async function openLine(target: LineTarget, shared: Shared): Promise<RegistryLine> {
   const { transport, limits, retry, now, onEvent } = shared;
-  const { registry, host: own } = target;
+  const { registry } = target;
+  const own = await withClientCertificate(target, target.host, transport, limits);
   const origin = target.origin ?? (await findOrigin(registry, own, transport, limits));
   const tlsOf = (url: string): TlsOptions | undefined => {
     if (!url.startsWith("https:")) return undefined;
@@ -81,6 +83,8 @@ export async function openLine(target: LineTarget, shared: Shared): Promise<Regi
     now,
     onEvent,
     tlsOf,
+    connectLimitOf: (url) =>
+      connectLimit(new URL(url).origin === origin ? own : shared.hostOptions(new URL(url).host)),
     headersFor: (url) =>
       own.headers !== undefined && new URL(url).origin === origin && isConfidential(origin)
         ? own.headers

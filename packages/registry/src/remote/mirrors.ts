@@ -1,9 +1,10 @@
 import { readTextFile } from "../auth/stored-credentials.ts";
 import { isDockerHub } from "../oci/reference.ts";
 import type { RepositoryName } from "./context.ts";
+import type { ConfiguredOptions } from "./client-certificate.ts";
 import type { HostOptions } from "./endpoint.ts";
-import { readHostDirectory, type HostDirectory } from "./host-directory.ts";
-import type { MirrorCapability } from "./hosts-toml.ts";
+import { readHostDirectory, type ConfiguredHost, type HostDirectory } from "./host-directory.ts";
+import { everyCapability, type MirrorCapability } from "./hosts-toml.ts";
 import { entryFor, parseRegistriesConf, relocated, type RegistryEntry } from "./registries-conf.ts";
 import { RegistryError } from "./registry-error.ts";
 import { invalidHostConfig } from "./toml.ts";
@@ -32,21 +33,21 @@ export interface Mirror {
   /** Its path there. */
   readonly repository: string;
   readonly capabilities: readonly MirrorCapability[];
-  readonly options: HostOptions;
+  readonly options: ConfiguredOptions;
 }
 
 export interface MirrorPlan {
   /** In the order to ask them. */
   readonly mirrors: readonly Mirror[];
-  /** `never`: the configuration puts another place in the registry's stead, for reading. */
-  readonly upstream: "last" | "never";
+  /** What the registry itself is asked for, after them. */
+  readonly upstream: readonly MirrorCapability[];
 }
 
 /** Reads the configurations once each, and gives what they say. */
 export interface MirrorMap {
   plan(name: RepositoryName): Promise<MirrorPlan>;
   /** For the registry's own host. */
-  hostOptions(registry: string): Promise<HostOptions>;
+  hostOptions(registry: string): Promise<ConfiguredOptions>;
 }
 
 export function mirrorMap(sources: MirrorSources): MirrorMap {
@@ -76,20 +77,23 @@ export function mirrorMap(sources: MirrorSources): MirrorMap {
             .map((it) => ({ ...it, registry: new URL(it.url).host, repository })),
           ...relocation,
         ],
-        upstream: entry !== undefined && isElsewhere(entry) ? "never" : "last",
+        // Another place in the registry's stead is one to read from.
+        upstream:
+          entry !== undefined && isElsewhere(entry)
+            ? ["push"]
+            : (ownOf(hosts, registry)?.capabilities ?? everyCapability),
       };
     },
     async hostOptions(registry) {
       const { options, hosts } = await directoriesOf(registry);
-      const own = hosts.find(({ url }) => isOwn(url, registry));
-      return { ...options, ...own?.options };
+      return { ...options, ...ownOf(hosts, registry)?.options };
     },
   };
 }
 
 async function readAllOf(roots: readonly string[], registry: string): Promise<HostDirectory> {
   const found = await Promise.all(roots.map((root) => readHostDirectory(root, registry)));
-  const options: HostOptions = Object.assign({}, ...found.map((it) => it.options));
+  const options: ConfiguredOptions = Object.assign({}, ...found.map((it) => it.options));
   return { options, hosts: found.flatMap(({ hosts }) => hosts) };
 }
 
@@ -112,6 +116,10 @@ function given({ url, tags = "never", ...options }: MirrorOptions, repository: s
     capabilities: tags === "resolve" ? ["pull", "resolve"] : ["pull"],
     options,
   };
+}
+
+function ownOf(hosts: readonly ConfiguredHost[], registry: string): ConfiguredHost | undefined {
+  return hosts.find(({ url }) => isOwn(url, registry));
 }
 
 function isOwn(url: string, registry: string): boolean {

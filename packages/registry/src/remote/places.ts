@@ -1,9 +1,10 @@
 import { storedHeaders } from "../auth/http-headers.ts";
 import { repositoryScope } from "../auth/scope.ts";
 import type { MirrorState, RegistryLine, RepositoryContext, RepositoryName } from "./context.ts";
-import type { HostOptions } from "./endpoint.ts";
+import type { ConfiguredOptions } from "./client-certificate.ts";
 import { openLine, type Shared } from "./line.ts";
 import { mirrorMap, type Mirror, type MirrorSources } from "./mirrors.ts";
+import { RegistryError } from "./registry-error.ts";
 import type { RepositoryPlaces } from "./repository.ts";
 
 // A mirror that does not answer is left alone for a while: each layer would wait for it anew.
@@ -49,9 +50,10 @@ export function repositoryPlaces(
   });
 
   const of = (name: RepositoryName): RepositoryPlaces => {
-    const open = async (): Promise<RepositoryContext> => {
+    const open = async (access: "read" | "write"): Promise<RepositoryContext> => {
       // What is blocked is not written to either.
-      await map.plan(name);
+      const { upstream } = await map.plan(name);
+      if (access === "write" && !upstream.includes("push")) throw readOnly(name);
       const opened = await line(name.registry);
       return contextOf(name, opened, `${opened.origin}/v2`);
     };
@@ -67,11 +69,17 @@ export function repositoryPlaces(
             return { ...contextOf(mirror, opened, url), mirror: stateOf(url, name.registry) };
           }),
         );
-        return plan.upstream === "never" ? mirrors : [...mirrors, await open()];
+        return plan.upstream.includes(capability) ? [...mirrors, await open("read")] : mirrors;
       },
     };
   };
   return { of, line };
+}
+
+function readOnly({ registry }: RepositoryName): RegistryError {
+  return new RegistryError("DENIED", `${registry} is not to be written to, by its hosts.toml.`, {
+    hint: "Add `push` to the server's capabilities, or do not name the directory.",
+  });
 }
 
 function contextOf(name: RepositoryName, line: RegistryLine, api: string): RepositoryContext {
@@ -87,7 +95,7 @@ function contextOf(name: RepositoryName, line: RegistryLine, api: string): Repos
 }
 
 /** The later ones win; headers and authorities add up. */
-function merged(...parts: readonly HostOptions[]): HostOptions {
+function merged(...parts: readonly ConfiguredOptions[]): ConfiguredOptions {
   const headers = Object.assign({}, ...parts.map((part) => part.headers ?? {}));
   const ca = parts.flatMap((part) => (part.ca === undefined ? [] : [part.ca].flat()));
   return { ...Object.assign({}, ...parts), ...(ca.length === 0 ? {} : { ca }), headers };

@@ -4,8 +4,9 @@ import type { Digest } from "../oci/digest.ts";
 import { parseManifestDocument } from "../oci/manifest.ts";
 import { MediaType } from "../oci/media-type.ts";
 import type { CallOptions, ReferrersOptions } from "../store/store.ts";
-import type { RepositoryContext } from "./context.ts";
+import { readUrl, type RepositoryContext } from "./context.ts";
 import { pages } from "./listing.ts";
+import { withQuery } from "./location.ts";
 import { taggedReferrers } from "./tagged-referrers.ts";
 
 /** A list, or one of the ways to say that there is no such thing. */
@@ -22,13 +23,15 @@ export async function* listReferrers(
   options: ReferrersOptions,
 ): AsyncGenerator<Descriptor, void, void> {
   const { artifactType } = options;
-  const query = artifactType === undefined ? "" : `?artifactType=${encodeURIComponent(artifactType)}`;
   const wanted = (it: Descriptor): boolean => artifactType === undefined || it.artifactType === artifactType;
-  const first = `${context.base}/referrers/${subject}${query}`;
+  const all = readUrl(context, `referrers/${subject}`);
+  const first = artifactType === undefined ? all : withQuery(all, "artifactType", artifactType);
   for await (const { json, answer } of pages(context, first, options, answers, {
     Accept: MediaType.ociIndex,
   })) {
     if (answer.status !== 200) {
+      // Whether a tag of a mirror may be believed is another question.
+      if (context.mirror !== undefined) return;
       yield* (await taggedReferrers(context, subject, options)).filter(wanted);
       return;
     }

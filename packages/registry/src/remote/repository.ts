@@ -3,6 +3,7 @@ import { isDigest, type Digest } from "../oci/digest.ts";
 import { isDocument } from "../store/graph.ts";
 import {
   replayable,
+  type BatchTagger,
   type CallOptions,
   type LocalStore,
   type Mounter,
@@ -28,14 +29,13 @@ import { foreignContent, hasOwnUrls } from "./foreign-layer.ts";
 import { ingest } from "./ingest.ts";
 import { listTags } from "./listing.ts";
 import type { MirrorCapability } from "./hosts-toml.ts";
-import { firstAnswer, firstContent } from "./mirrored.ts";
+import { firstAnswer, firstContent, firstReferrers } from "./mirrored.ts";
 import { mountBlob } from "./mount.ts";
-import { listReferrers } from "./referrers.ts";
 import { deleteWithSubject, pushWithSubject } from "./subject.ts";
 import { pushBlob, pushStream, type UploadOptions } from "./upload.ts";
 
 /** One repository of a registry. Manifests and blobs go the same way; the media type tells them apart. */
-export interface RemoteRepository extends LocalStore, Resolver, Tagger, Mounter, ReferrerSource {
+export interface RemoteRepository extends LocalStore, Resolver, Tagger, BatchTagger, Mounter, ReferrerSource {
   readonly reference: RepositoryName;
   /**
    * A manifest or an index by tag or digest: as it came, hashed here, and parsed.
@@ -74,7 +74,7 @@ export interface RemoteRepository extends LocalStore, Resolver, Tagger, Mounter,
 /** The places that a repository's content is at. */
 export interface RepositoryPlaces {
   /** The registry itself: all that is written goes there, and nowhere else. */
-  readonly open: () => Promise<RepositoryContext>;
+  readonly open: (access: "read" | "write") => Promise<RepositoryContext>;
   /** Where to read, in the order to ask; the registry is the last. */
   readonly readers: (capability: MirrorCapability) => Promise<readonly RepositoryContext[]>;
 }
@@ -106,12 +106,15 @@ export function remoteRepository(
       } else {
         const content = firstContent(places, target, limit);
         const elsewhere = foreignLayers === "fetch" && hasOwnUrls(target);
-        yield* verified(target, elsewhere ? foreignContent(await open(), target, content, limit) : content);
+        yield* verified(
+          target,
+          elsewhere ? foreignContent(await open("read"), target, content, limit) : content,
+        );
       }
     },
     async exists(target, options = {}) {
       using limit = deadline(options, totalMs);
-      const context = await open();
+      const context = await open("read");
       const exists = isDocument(target)
         ? await manifestExists(context, target.digest, limit)
         : await blobExists(context, target, limit);
@@ -120,14 +123,14 @@ export function remoteRepository(
     },
     async push(expected, content, options = {}) {
       using limit = deadline(options, totalMs);
-      const context = await open();
+      const context = await open("write");
       const known = absent.take(expected.digest) ? "absent" : "unknown";
       if (isDocument(expected)) await pushWithSubject(context, expected, content, limit, known);
       else await pushBlob(context, expected, content, upload, limit, known);
     },
     async ingest(mediaType, content, options = {}) {
       using limit = deadline(options, totalMs);
-      const context = await open();
+      const context = await open("write");
       return await ingest(context, mediaType, content, upload, limit, async (found, bytes) => {
         const again = replayable(() => contentOf(bytes));
         if (isDocument(found)) await pushWithSubject(context, found, again, limit, "unknown");
@@ -136,7 +139,7 @@ export function remoteRepository(
     },
     async pushStream(content, describe, options = {}) {
       using limit = deadline(options, totalMs);
-      await pushStream(await open(), content, describe, limit);
+      await pushStream(await open("write"), content, describe, limit);
     },
     async resolve(reference, options = {}) {
       using limit = deadline(options, totalMs);
@@ -145,15 +148,15 @@ export function remoteRepository(
     },
     async tag(target, reference, options = {}) {
       using limit = deadline(options, totalMs);
-      await tagManifest(await open(), target, reference, limit);
+      await tagManifest(await open("write"), target, reference, limit);
     },
     async tagAll(target, references, options = {}) {
       using limit = deadline(options, totalMs);
-      await tagManifestAll(await open(), target, references, limit);
+      await tagManifestAll(await open("write"), target, references, limit);
     },
     async mount(target, from, options = {}) {
       using limit = deadline(options, totalMs);
-      return await mountBlob(await open(), target, from, limit);
+      return await mountBlob(await open("write"), target, from, limit);
     },
     async fetchManifest(reference, options = {}) {
       using limit = deadline(options, totalMs);
@@ -162,19 +165,19 @@ export function remoteRepository(
     },
     async describeBlob(digest, options = {}) {
       using limit = deadline(options, totalMs);
-      return await describeBlob(await open(), digest, limit);
+      return await describeBlob(await open("read"), digest, limit);
     },
     async *tags(options = {}) {
       using limit = deadline(options, totalMs);
-      yield* listTags(await open(), limit);
+      yield* listTags(await open("read"), limit);
     },
     async *referrers(subject, options = {}) {
       using limit = deadline(options, totalMs);
-      yield* listReferrers(await open(), subject, { ...options, ...limit });
+      yield* firstReferrers(await readers("referrers"), subject, { ...options, ...limit });
     },
     async delete(target, options = {}) {
       using limit = deadline(options, totalMs);
-      return await deleteWithSubject(await open(), target, limit);
+      return await deleteWithSubject(await open("write"), target, limit);
     },
   };
 }

@@ -18,6 +18,7 @@ export interface NodeFetchTransportOptions {
 
 // Some registries sign their redirects at length; Node's own limit is 16 KiB.
 const MAX_HEADER_SIZE = 64 * 1024;
+const CONNECT_MS = 30_000;
 const USER_AGENT = "undocked/0";
 
 /**
@@ -30,16 +31,17 @@ const USER_AGENT = "undocked/0";
  */
 export function nodeFetchTransport(options: NodeFetchTransportOptions = {}): Transport {
   const agents = new Map<string, HttpAgent | HttpsAgent>();
-  const agentFor = ({ url, tls, publicOnly }: HttpRequest): HttpAgent | HttpsAgent => {
+  const agentFor = ({ url, tls, publicOnly, connectTimeoutMs }: HttpRequest): HttpAgent | HttpsAgent => {
     const secure = url.startsWith("https:");
     const proxy = proxyFor(url, options.environment ?? process.env);
-    const key = JSON.stringify([secure ? (tls ?? {}) : "plain", publicOnly === true, proxy?.href]);
+    const limit = connectTimeoutMs ?? options.connectTimeoutMs ?? CONNECT_MS;
+    const key = JSON.stringify([secure ? (tls ?? {}) : "plain", publicOnly === true, proxy?.href, limit]);
     const known = agents.get(key);
     if (known !== undefined) return known;
     // The proxy resolves names, and is the one to judge them.
     const lookup = publicOnly === true && proxy === undefined ? { lookup: publicLookup } : {};
     const agent = secure ? httpsAgent(tls ?? {}, lookup, proxy) : httpAgent(lookup, proxy);
-    withLimits(agent, options, secure ? undefined : proxy);
+    withLimits(agent, limit, secure ? undefined : proxy);
     agents.set(key, agent);
     return agent;
   };
@@ -143,8 +145,7 @@ function hasInternals<T extends HttpAgent>(agent: T): agent is T & AgentInternal
 }
 
 /** Node's agents have no limit on the time to connect, and node-fetch passes no limit on headers through. */
-function withLimits(agent: HttpAgent, options: NodeFetchTransportOptions, proxy: URL | undefined): void {
-  const { connectTimeoutMs = 30_000 } = options;
+function withLimits(agent: HttpAgent, connectTimeoutMs: number, proxy: URL | undefined): void {
   if (!hasInternals(agent)) return;
   const addRequest = agent.addRequest.bind(agent);
   agent.addRequest = (request, ...rest) => {

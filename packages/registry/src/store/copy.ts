@@ -10,6 +10,7 @@ import { graphDepthLimit, isDocument, readDocument, tooDeep } from "./graph.ts";
 import { referrerGraph } from "./referrers.ts";
 import {
   replayable,
+  type BatchTagger,
   type BlobSink,
   type BlobSource,
   type CallOptions,
@@ -26,6 +27,7 @@ export type CopyTarget = BlobSink &
   Partial<Mounter> &
   Partial<Resolver> &
   Partial<Tagger> &
+  Partial<BatchTagger> &
   Partial<ReferrerSource>;
 
 /** What became of one blob or manifest. */
@@ -107,8 +109,18 @@ async function copyRoot(
     for await (const referrer of referrerGraph(root, from, callOptions(signal))) await copy(referrer);
   }
   // Last, so that who finds the name finds everything.
-  for (const tag of wanted) await to.tag?.(root, tag, callOptions(signal));
+  await tagAs(to, root, wanted, callOptions(signal));
   return root;
+}
+
+async function tagAs(
+  to: CopyTarget,
+  root: Descriptor,
+  tags: readonly string[],
+  options: CallOptions,
+): Promise<void> {
+  if (tags.length > 1 && to.tagAll !== undefined) await to.tagAll(root, tags, options);
+  else for (const tag of tags) await to.tag?.(root, tag, options);
 }
 
 function isReferring(from: BlobSource & Partial<ReferrerSource>): from is BlobSource & ReferrerSource {

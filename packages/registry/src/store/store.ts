@@ -34,6 +34,11 @@ export interface Tagger {
   tag(target: Descriptor, reference: string, options?: CallOptions): Promise<void>;
 }
 
+/** Gives several names with fewer requests than one each. */
+export interface BatchTagger {
+  tagAll(target: Descriptor, references: readonly string[], options?: CallOptions): Promise<void>;
+}
+
 /** A registry's shortcut: takes a blob over from another of its repositories. `false`: it has to be sent. */
 export interface Mounter {
   mount(target: Descriptor, from: string, options?: CallOptions): Promise<boolean>;
