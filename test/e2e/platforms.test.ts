@@ -142,12 +142,8 @@ describe("stages", () => {
     await using _ = await build({ onEvent: (event) => events.push(event) });
     const steps = events.flatMap((event) => (event.kind === "step" ? [event] : []));
     expect(steps.filter(({ line }) => line === 2).map(({ platform }) => platform)).toEqual(["linux/amd64"]);
-    expect(
-      steps
-        .filter(({ line }) => line === 5)
-        .map(({ platform }) => platform)
-        .sort(),
-    ).toEqual([...platforms].sort());
+    const own = steps.filter(({ line }) => line === 5).map(({ platform }) => platform);
+    expect([own.length, new Set(own)]).toEqual([3, new Set(platforms)]);
   });
 
   test("make the layer that all platforms have in common once", async () => {
