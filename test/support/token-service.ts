@@ -67,7 +67,7 @@ async function fromForm(request: SeenRequest): Promise<Asked> {
 }
 
 /** Says by itself whose it is: this service remembers nothing. */
-export function refreshToken(user = "", password = ""): string {
+function refreshToken(user = "", password = ""): string {
   return Buffer.from(`${user}\n${password}`).toString("base64url");
 }
 

@@ -31,7 +31,7 @@ const signer: Certificate = authority.issue("signer");
 const issuer = "undocked-test";
 
 async function embedded(realm: string, secure: boolean): Promise<Backend> {
-  const auth = { type: "bearer", users, realm, service } as const;
+  const auth = { type: "bearer", users, anonymous: "pull", realm, service } as const;
   const registry = await startRegistry(secure ? { auth } : {});
   if (secure) {
     return { registry: registry.url, tokens: registry.url, [Symbol.asyncDispose]: () => registry.close() };
