@@ -135,6 +135,43 @@ describe("checkImage", () => {
       [],
       undefined,
     ],
+    [
+      "a shell's options with values",
+      { Entrypoint: ["/sh", "-euo", "pipefail", "-c"], Cmd: ["/app"] },
+      [file("sh", buildElf({}), 0o755)],
+      undefined,
+    ],
+    [
+      "exec with a name of its own",
+      { Entrypoint: ["/sh", "-c", "exec -a name /app"] },
+      [file("sh", buildElf({}), 0o755)],
+      undefined,
+    ],
+    [
+      "a script from standard input",
+      { Entrypoint: ["/sh", "/dev/stdin"] },
+      [file("sh", buildElf({}), 0o755)],
+      undefined,
+    ],
+    [
+      "a program that a mount hides",
+      { Entrypoint: ["/dev/app"] },
+      [file("dev/app", buildElf({}), 0o755)],
+      "error ENTRYPOINT_NOT_FOUND",
+    ],
+    ["a program of the kernel's", { Entrypoint: ["/proc/self/exe"] }, [], "warning ENTRYPOINT_NOT_FOUND"],
+    [
+      "a program that a volume may bring",
+      { Entrypoint: ["/data/app"], Volumes: { "/data": {} } },
+      [],
+      "warning ENTRYPOINT_NOT_FOUND",
+    ],
+    [
+      "a script that a volume may bring",
+      { Entrypoint: ["/node", "server.js"], WorkingDir: "/data", Volumes: { "/data": {} } },
+      [file("node", buildElf({}), 0o755)],
+      "warning SCRIPT_NOT_FOUND",
+    ],
     ["a user by name without passwd", { User: "root" }, [], "error USER_UNKNOWN"],
   ] as const)("%s", async (_, config, entries, code) => {
     expect(codes(await found({ Entrypoint: ["/app"], ...config }, [app(), ...entries]))).toEqual(

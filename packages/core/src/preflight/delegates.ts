@@ -4,6 +4,7 @@ import type { Delegate, Execution } from "./execution.ts";
 import { namedProgram } from "./named-program.ts";
 import { userName } from "./reach.ts";
 import { readScript, scriptOf } from "./script-reader.ts";
+import { parseShellCommand } from "./shell-command.ts";
 import { shellProgram } from "./shell-text.ts";
 import { fromWorkingDirectory, prediction, report, type Cause, type Trial } from "./trial.ts";
 import { findUser } from "./user.ts";
@@ -40,12 +41,11 @@ async function byShell(
   shell: string,
   args: readonly string[],
 ): Promise<readonly Delegate[]> {
-  const flags = args.findIndex((arg) => !/^-[a-zA-Z]*$/.test(arg));
-  const taken = flags === -1 ? args : args.slice(0, flags);
-  const [text] = flags === -1 ? [] : args.slice(flags);
-  if (text === undefined || taken.some((flag) => flag.includes("s"))) return [];
-  if (taken.some((flag) => flag.includes("c"))) return byText(trial, cause, text, shell);
-  await readScript(trial, cause, shell, { file: text, endings: [], inPath: true, wantsText: true });
+  const command = parseShellCommand(args);
+  if (command === undefined) return [];
+  if (command.kind === "text") return byText(trial, cause, command.text, shell);
+  const { file } = command;
+  await readScript(trial, cause, shell, { file, endings: [], inPath: true, wantsText: true });
   return [];
 }
 

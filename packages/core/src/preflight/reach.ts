@@ -3,9 +3,11 @@ import type { Walk } from "./image-files.ts";
 import {
   closedDirectory,
   fromWorkingDirectory,
+  mountOver,
   permissions,
   prediction,
   report,
+  severityOfMissing,
   type Cause,
   type Trial,
 } from "./trial.ts";
@@ -84,18 +86,32 @@ export function reach(
     });
     return undefined;
   }
+  const over = mountOver(walk.path);
+  if (over !== undefined && node !== undefined) {
+    report(trial, cause, {
+      ...code.missing,
+      prediction: prediction(program, "ENOENT"),
+      message: `${path} lies in ${over}, over which every runtime mounts its own, so that what the image has there is hidden.`,
+      hint: "Copy it to another place.",
+    });
+    return undefined;
+  }
   if (node === undefined) {
     const errno = fault === "not-a-directory" ? "ENOTDIR" : "ENOENT";
     const isReturn = role === "interpreter" && path.endsWith("\r");
-    report(trial, cause, {
-      ...(isReturn ? { code: "SCRIPT_CARRIAGE_RETURN" } : code.missing),
-      prediction: prediction(program, errno),
-      message: `${missing(walk, role, path)}${movedFrom(trial, path) ?? ""}`,
-      hint:
-        movedFrom(trial, path) === undefined
-          ? missingHint(role, path)
-          : `Copy to /usr${directoryOf(path)} instead, so that ${directoryOf(path)} stays a link.`,
-    });
+    report(
+      trial,
+      { ...cause, severity: severityOfMissing(trial, cause, walk.path) },
+      {
+        ...(isReturn ? { code: "SCRIPT_CARRIAGE_RETURN" } : code.missing),
+        prediction: prediction(program, errno),
+        message: `${missing(walk, role, path)}${movedFrom(trial, path) ?? ""}`,
+        hint:
+          movedFrom(trial, path) === undefined
+            ? missingHint(role, path)
+            : `Copy to /usr${directoryOf(path)} instead, so that ${directoryOf(path)} stays a link.`,
+      },
+    );
     return undefined;
   }
   if (node.kind === "directory") {

@@ -2,7 +2,15 @@ import { baseName } from "../context/path.ts";
 import type { FileFormat } from "../elf/format.ts";
 import { lookPath } from "./look-path.ts";
 import { userName } from "./reach.ts";
-import { closedDirectory, fromWorkingDirectory, report, type Cause, type Trial } from "./trial.ts";
+import {
+  closedDirectory,
+  fromWorkingDirectory,
+  mountOver,
+  report,
+  severityOfMissing,
+  type Cause,
+  type Trial,
+} from "./trial.ts";
 import { may } from "./user.ts";
 
 /** What a program that reads scripts is told to read. */
@@ -36,6 +44,8 @@ export async function readScript(
   const walks = ["", ...endings].map((ending) =>
     trial.files.walk(fromWorkingDirectory(trial, `${file}${ending}`)),
   );
+  // `/dev/stdin` and the like.
+  if (mountOver(walks[0]?.path ?? "") !== undefined) return;
   const walk = walks.find(({ node }) => node?.kind === "file");
   if (walk?.node === undefined) {
     if (inPath && !file.includes("/") && lookPath(trial, file, cause.environment).kind === "found") return;
@@ -44,7 +54,7 @@ export async function readScript(
     if (there !== undefined && there.kind !== "directory") return;
     // Some shells take a directory for an empty script.
     const isCertain = there === undefined || endings.some((ending) => ending.startsWith("/"));
-    const severity = isCertain ? cause.severity : "warning";
+    const severity = isCertain ? severityOfMissing(trial, cause, walks[0]?.path ?? file) : "warning";
     report(
       trial,
       { ...next, severity },

@@ -1,6 +1,6 @@
 // What a shell does itself (POSIX.1-2017, XCU 2.9.1 and 2.14, and its reserved words): no file has to be there for it.
 const shellWords = new Set(
-  ". : ! [ { } alias bg break case cd command continue declare do done echo elif else esac eval exec exit export false fc fg fi for function getopts hash if in jobs kill let local printf pwd read readonly return select set shift shopt source test then time times trap true type typeset ulimit umask unalias unset until wait while".split(
+  ". : ! [ [[ { } alias bg bind break builtin caller case cd chdir command compgen complete compopt continue coproc declare dirs disown do done echo elif else enable esac eval exec exit export false fc fg fi for function getopts hash help history if in jobs kill let local logout mapfile popd printf pushd pwd read readarray readonly return select set shift shopt source suspend test then time times trap true type typeset ulimit umask unalias unset until wait while".split(
     " ",
   ),
 );
@@ -31,7 +31,8 @@ function firstCommand(text: string): ShellProgram | undefined {
   const words = text.trim().split(/\s+/);
   const start = words.findIndex((word) => word !== "exec" && !/^\w+=[^"'`$\\;&|]*$/.test(word));
   const first = words[start];
-  if (first === undefined || !/^[\w./+@%:,-]+$/.test(first)) return undefined;
+  // `exec -a NAME` is not followed.
+  if (first === undefined || !/^[\w./+@%:,][\w./+@%:,-]*$/.test(first)) return undefined;
   // exec starts a file of that name even so.
   if (shellWords.has(first) && !words.slice(0, start).includes("exec")) return undefined;
   const plain = !/[;&|<>()`$"'\\*?[\]#~={}!\n]/.test(text);

@@ -1,5 +1,5 @@
 import type { Platform } from "@undocked/registry";
-import { parentPath } from "../context/path.ts";
+import { isWithin, parentPath } from "../context/path.ts";
 import { may } from "./user.ts";
 import type { ImageFiles, Walk } from "./image-files.ts";
 import type { Finding, ProofStep, UserFacts } from "./proof.ts";
@@ -91,4 +91,22 @@ export function closedDirectory({ files, user }: Trial, { searched }: Walk): str
 
 export function permissions(mode: number): string {
   return mode.toString(8).padStart(4, "0");
+}
+
+/** Over which runtimes mount their own (runtime-spec, config-linux.md, "Default Filesystems"). */
+const mounted = ["/dev", "/proc", "/sys"];
+
+/** The directory that a runtime mounts over and that a path lies in: what the image has there is hidden, what is there nobody can say. */
+export function mountOver(path: string): string | undefined {
+  return mounted.find((directory) => isWithin(path, directory));
+}
+
+/** How bad it is that nothing is at a path: in a volume somebody may mount it. */
+export function severityOfMissing(
+  { volumes }: Trial,
+  { severity }: Pick<Cause, "severity">,
+  path: string,
+): Cause["severity"] {
+  const mayAppear = mountOver(path) !== undefined || volumes.some((volume) => isWithin(path, volume));
+  return mayAppear ? "warning" : severity;
 }
