@@ -12,3 +12,7 @@ test.each([
   const untyped = options as RegistryClientOptions;
   expect(() => registryClient(untyped)).toThrow(`${name} is not an option of`);
 });
+
+test.each([0, -1, Number.NaN])("a pace of %d is refused", (requestsPerSecond) => {
+  expect(() => registryClient({ requestsPerSecond })).toThrow("requestsPerSecond is more than 0.");
+});

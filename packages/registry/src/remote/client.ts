@@ -132,6 +132,9 @@ const knownMirror: Known<MirrorOptions> = { ...knownHost, url: true, tags: true 
 
 function checkOptions(options: RegistryClientOptions): void {
   refuseUnknown(options, knownOptions, "a registry client");
+  if (options.requestsPerSecond !== undefined && !(options.requestsPerSecond > 0)) {
+    throw new TypeError("requestsPerSecond is more than 0.");
+  }
   refuseUnknown(options.limits, knownLimits, "a registry client's limits");
   refuseUnknown(options.retry, knownRetry, "a registry client's retry");
   refuseUnknown(options.upload, knownUpload, "a registry client's upload");
