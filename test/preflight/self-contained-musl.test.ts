@@ -28,7 +28,7 @@ import { lacks, lacksRoot } from "../support/tools.ts";
 const loader = "/lib/ld-musl-x86_64.so.1";
 const libraryCount = 14;
 const programCount = 40;
-const cannot = lacksRoot || lacks("musl-gcc") || !existsSync(loader) || process.arch !== "x64";
+const cannot = lacksRoot || lacks("musl-gcc", "unshare") || !existsSync(loader) || process.arch !== "x64";
 
 let tree: string;
 beforeAll(() => {

@@ -10,8 +10,8 @@ export interface DlopenMiss {
   readonly feature?: string;
 }
 
-/** More than any program notes. */
-const MOST_NEEDS = 32;
+/** More than any program notes, all its libraries' needs together: each one costs a walk through them all. */
+const MOST_LOOKUPS = 64;
 
 /** Required libraries of `.note.dlopen` that the loader would not find. They are sought as the program's own. */
 export async function missingDlopens(
@@ -30,8 +30,11 @@ export async function missingDlopens(
       })),
   );
   const missing: DlopenMiss[] = [];
-  for (const need of needs.slice(0, MOST_NEEDS)) {
-    if (!(await hasAny(libraries, program, need.sonames.slice(0, MOST_NEEDS), options))) missing.push(need);
+  let left = MOST_LOOKUPS;
+  for (const need of needs) {
+    left -= need.sonames.length;
+    if (left < 0) break;
+    if (!(await hasAny(libraries, program, need.sonames, options))) missing.push(need);
   }
   return missing;
 }
