@@ -9,6 +9,7 @@ const tree = memoryTree({
   bin: link("usr/bin"),
   sbin: link("/bin"),
   "usr/lib/deep/back": link("../../../bin"),
+  "usr/detour": link("../bin/../file"),
   out: link("../../../../etc/passwd"),
   absolute: link("/nowhere/here"),
   loop: link("loop2"),
@@ -30,6 +31,8 @@ describe("follows links inside the root", () => {
     ["/absolute/x", "/nowhere/here/x", undefined],
     ["/../../usr", "/usr", "directory"],
     ["/", "/", "directory"],
+    // BuildKit's rule for `x/..` in a relative target; the kernel would be in /usr.
+    ["/usr/detour", "/file", "file"],
   ])("%s leads to %s", (path, real, kind) => {
     const found = resolveInside(tree, path);
     expect([found.path, found.node?.kind, found.obstacle]).toEqual([real, kind, undefined]);

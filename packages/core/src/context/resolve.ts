@@ -66,10 +66,25 @@ export function resolveInside(
       if (outside === "refuse") throw leaves(path, target);
       at = "/";
     }
-    ahead.push(...target.split("/").reverse());
+    // BuildKit takes `a/..` off a relative target before it looks whether `a` is a link, where the kernel looks first.
+    const names =
+      missing === "skip" && outside === "clamp" && !target.startsWith("/")
+        ? tidied(target)
+        : target.split("/");
+    ahead.push(...names.reverse());
     node = tree.lstat(at);
   }
   return { path: at, node, ...(obstacle === undefined ? {} : { obstacle }) };
+}
+
+/** The components without `.`, and without `..` where it undoes the one before. */
+function tidied(target: string): string[] {
+  const names: string[] = [];
+  for (const name of target.split("/")) {
+    if (name === ".." && names.length > 0 && names.at(-1) !== "..") names.pop();
+    else if (name !== "" && name !== ".") names.push(name);
+  }
+  return names;
 }
 
 function leaves(path: string, target: string): ContextError {

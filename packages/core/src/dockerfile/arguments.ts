@@ -1,6 +1,7 @@
 import type { Escape } from "./ast.ts";
 import { isBlank, splitBlanks, splitOnce } from "./blank.ts";
 import { WordError } from "./error.ts";
+import { goQuote } from "./quote.ts";
 
 export interface Arguments {
   readonly args: readonly string[];
@@ -83,7 +84,7 @@ function pairs(rest: string, escape: Escape, keyword: string): Arguments {
       const equals = word.indexOf("=");
       if (equals < 0) {
         throw new WordError(
-          `Syntax error - can't find = in ${JSON.stringify(word)}. Must be of the form: name=value`,
+          `Syntax error - can't find = in ${goQuote(word)}. Must be of the form: name=value`,
         );
       }
       return [word.slice(0, equals), word.slice(equals + 1), "="];

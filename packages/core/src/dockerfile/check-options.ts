@@ -1,5 +1,6 @@
 import type { Location } from "@undocked/registry";
 import { WordError } from "./error.ts";
+import { goQuote } from "./quote.ts";
 
 /** What `# check=…` asks of the build checks. */
 export interface CheckOptions {
@@ -29,7 +30,7 @@ export function parseCheckOptions(text: string): CheckOptions {
     const name = (equals < 0 ? option : option.slice(0, equals)).trim();
     const setting = equals < 0 ? undefined : option.slice(equals + 1).trim();
     if (setting === undefined || !["skip", "error", "experimental"].includes(name)) {
-      throw new WordError(`failed to parse check options: invalid check option ${JSON.stringify(name)}`);
+      throw new WordError(`failed to parse check options: invalid check option ${goQuote(name)}`);
     }
     if (name === "skip") skip = rules(setting);
     else if (name === "experimental") experimental = rules(setting);
@@ -48,6 +49,6 @@ function parseBoolean(setting: string, option: string): boolean {
   if (/^(1|t|T|true|TRUE|True)$/.test(setting)) return true;
   if (/^(0|f|F|false|FALSE|False)$/.test(setting)) return false;
   throw new WordError(
-    `failed to parse check options: failed to parse check option ${JSON.stringify(option)}: strconv.ParseBool: parsing ${JSON.stringify(setting)}: invalid syntax`,
+    `failed to parse check options: failed to parse check option ${goQuote(option)}: strconv.ParseBool: parsing ${goQuote(setting)}: invalid syntax`,
   );
 }

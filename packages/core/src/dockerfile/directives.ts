@@ -1,5 +1,5 @@
 import type { Escape } from "./ast.ts";
-import { trimBlanks, trimStartBlanks } from "./blank.ts";
+import { trimStartBlanks } from "./blank.ts";
 import { WordError } from "./error.ts";
 
 const NAMES = ["syntax", "escape", "check"] as const;
@@ -42,12 +42,22 @@ export class Directives {
 function matchDirective(line: string): { name: DirectiveName; value: string } | undefined {
   const comment = trimStartBlanks(line);
   if (!comment.startsWith("#")) return undefined;
-  const text = trimBlanks(comment.slice(1));
+  const text = trimStartBlanks(comment.slice(1));
   const equals = text.indexOf("=");
-  const written = /^[a-zA-Z][a-zA-Z0-9]*(?=\s*$)/.exec(text.slice(0, equals))?.[0].toLowerCase();
+  const written = trimAscii(text.slice(0, Math.max(equals, 0))).toLowerCase();
   const name = NAMES.find((candidate) => candidate === written);
-  const value = text.slice(equals + 1).trim();
+  const value = trimAscii(text.slice(equals + 1));
   return equals < 0 || name === undefined || value === "" ? undefined : { name, value };
+}
+
+/** Without the blanks of Go's regular expressions; a no-break space is part of a value. */
+function trimAscii(text: string): string {
+  const isBlank = (at: number) => /^[\t\n\f\r ]$/.test(text.charAt(at));
+  let start = 0;
+  let end = text.length;
+  while (start < end && isBlank(start)) start += 1;
+  while (end > start && isBlank(end - 1)) end -= 1;
+  return text.slice(start, end);
 }
 
 /** A directive that a tool other than the parser looks for, with its 1-based line. */
@@ -67,7 +77,7 @@ export function findDirective(
   const start = lines[0]?.startsWith("#!") === true ? 1 : 0;
   for (const prefix of ["#", "//"]) {
     for (let index = start; index < lines.length; index += 1) {
-      const line = trimStartBlanks(lines[index] ?? "");
+      const line = lines[index] ?? "";
       const directive = line.startsWith(prefix) ? matchDirective(`#${line.slice(prefix.length)}`) : undefined;
       if (directive === undefined) break;
       if (directive.name === name) return { value: directive.value, line: index + 1 };

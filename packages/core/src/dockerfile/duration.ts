@@ -1,4 +1,5 @@
 import { WordError } from "./error.ts";
+import { goQuoteBytes } from "./quote.ts";
 
 // Go's time.ParseDuration:  [+-] ( "0" | ( decimal unit )+ ),  decimal: digits [ "." digits ] | "." digits
 const UNITS: Readonly<Record<string, bigint>> = {
@@ -21,7 +22,7 @@ const DIGITS = 40;
  * @throws {DockerfileError} `DOCKERFILE_INVALID`, with Go's message
  */
 export function parseDuration(text: string): number {
-  const invalid = new WordError(`time: invalid duration ${JSON.stringify(text)}`);
+  const invalid = new WordError(`time: invalid duration ${goQuoteBytes(text)}`);
   let rest = text.replace(/^[+-]/, "");
   if (rest === "0") return 0;
   if (rest === "") throw invalid;
@@ -31,10 +32,10 @@ export function parseDuration(text: string): number {
     if (whole + fraction === "" || whole.length > DIGITS) throw invalid;
     rest = rest.slice(number.length);
     const [unit] = /^[^.\d]*/.exec(rest) ?? [""];
-    if (unit === "") throw new WordError(`time: missing unit in duration ${JSON.stringify(text)}`);
+    if (unit === "") throw new WordError(`time: missing unit in duration ${goQuoteBytes(text)}`);
     const scale = Object.hasOwn(UNITS, unit) ? UNITS[unit] : undefined;
     if (scale === undefined) {
-      throw new WordError(`time: unknown unit ${JSON.stringify(unit)} in duration ${JSON.stringify(text)}`);
+      throw new WordError(`time: unknown unit ${goQuoteBytes(unit)} in duration ${goQuoteBytes(text)}`);
     }
     const digits = fraction.slice(0, DIGITS);
     total += BigInt(whole || "0") * scale + (BigInt(digits || "0") * scale) / 10n ** BigInt(digits.length);

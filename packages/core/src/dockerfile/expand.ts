@@ -1,5 +1,6 @@
 import type { Escape } from "./ast.ts";
 import { WordError } from "./error.ts";
+import { goQuote } from "./quote.ts";
 import { cutPrefix, cutSuffix, replacePattern } from "./shell-pattern.ts";
 import { WordList } from "./word-list.ts";
 
@@ -62,7 +63,7 @@ export function expand(word: string, lookup: Lookup, options: ExpandOptions = {}
     };
   } catch (error) {
     if (!(error instanceof WordError)) throw error;
-    throw new WordError(`failed to process ${JSON.stringify(word)}: ${error.message}`, error.hint, word);
+    throw new WordError(`failed to process ${goQuote(word)}: ${error.message}`, error.hint, word);
   }
 }
 
@@ -167,7 +168,8 @@ class Lexer {
         this.#at += 1;
         text += escapes === "raw" ? escape + next : next;
       } else {
-        text += character;
+        // Kept as it is written, an escape stands before the character that it does not protect: itself.
+        text += character === escape && escapes === "raw" ? escape + character : character;
       }
     }
   }
@@ -210,12 +212,14 @@ class Lexer {
       if (modifier === undefined) throw new WordError("syntax error: missing '}'");
     }
     const cuts = modifier === "#" || modifier === "%";
-    if (modifier === undefined || !["+", "-", "?", "#", "%"].includes(modifier) || (cuts && colon !== "")) {
-      throw new WordError(`unsupported modifier (${colon}${modifier ?? "\uFFFD"}) in substitution`);
-    }
+    const isKnown = modifier !== undefined && ["+", "-", "?", "#", "%"].includes(modifier);
+    const unsupported = `unsupported modifier (${colon}${modifier ?? "\uFFFD"}) in substitution`;
+    if (colon === "" ? !isKnown : cuts) throw new WordError(unsupported);
+    // Behind a colon the operand is read first, and its own fault is the one that is told.
     const word = this.#operand("}", cuts, "syntax error: missing '}'");
     const value = this.#value(name);
-    if (value === undefined && keep) return `\${${name}${colon}${modifier}${word}}`;
+    if (value === undefined && keep) return `\${${name}${colon}${modifier ?? ""}${word}}`;
+    if (modifier === undefined || !isKnown) throw new WordError(unsupported);
     const present = value !== undefined && !(colon !== "" && value === "");
     if (modifier === "-") return this.#grow(present ? value : word);
     if (modifier === "+") return this.#grow(present ? word : "");
@@ -237,7 +241,7 @@ class Lexer {
     const replacement = this.#operand("}", true, "syntax error: missing '}'");
     const value = this.#value(name);
     if (value === undefined && this.#options.unset === "keep") {
-      return `\${${name}${all ? "//" : "/"}${pattern}/${replacement}}`;
+      return `\${${name}/${pattern}/${replacement}}`;
     }
     return this.#grow(replacePattern(value ?? "", pattern, replacement, all ? "all" : "first"));
   }

@@ -1,4 +1,5 @@
 import { WordError } from "./error.ts";
+import { goQuote } from "./quote.ts";
 
 /** A word of EXPOSE. */
 export interface ExposedPorts {
@@ -23,9 +24,9 @@ export function parseExpose(word: string): ExposedPorts {
   const container = parts.at(-1) ?? "";
   const host = parts.at(-2) ?? "";
   const ip = parts.slice(0, -2).join(":");
-  if (container === "") throw new WordError(`invalid port: ${JSON.stringify(word)}: no port specified`);
+  if (container === "") throw new WordError(`invalid port: ${goQuote(word)}: no port specified`);
   if (!["tcp", "udp", "sctp"].includes(protocol)) {
-    throw new WordError(`invalid port: ${JSON.stringify(word)}: invalid proto: ${protocol}`);
+    throw new WordError(`invalid port: ${goQuote(word)}: invalid proto: ${protocol}`);
   }
   if (ip !== "" && !isAddress(ip)) throw new WordError(`invalid IP address: ${ip}`);
   const range = portRange(container);

@@ -140,6 +140,8 @@ export function readClass(
     }
     // Go wants the closing bracket to be there before it looks at what follows a member.
     if (low === undefined || high === undefined || at >= pattern.length) return undefined;
+    // Go's path.Match takes `[b-a]` for a class without members, its regular expressions do not take it.
+    if (names === "with-names" && high < low) return undefined;
     ranges.push([low, high]);
   }
   return { token: { kind: "class", negated, ranges }, end: at + 1 };

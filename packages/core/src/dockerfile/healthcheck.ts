@@ -2,6 +2,7 @@ import type { HealthcheckInstruction, Statement } from "./ast.ts";
 import { parseDuration } from "./duration.ts";
 import { WordError } from "./error.ts";
 import { readFlags, type FlagKind } from "./flags.ts";
+import { goQuote } from "./quote.ts";
 
 type HealthcheckFields = Omit<HealthcheckInstruction, "kind" | "at" | "statement">;
 
@@ -29,14 +30,14 @@ export function readHealthcheck(statement: Statement): HealthcheckFields {
   }
   const flags = readFlags(statement.flags, HEALTHCHECK_FLAGS);
   if (type !== "CMD") {
-    throw new WordError(`Unknown type ${JSON.stringify(type)} in HEALTHCHECK (try CMD)`);
+    throw new WordError(`Unknown type ${goQuote(type)} in HEALTHCHECK (try CMD)`);
   }
   if (args.length === 0) throw new WordError("Missing command after HEALTHCHECK CMD");
   const interval = (name: string) => {
     const text = flags.text(name);
     const duration = text === undefined ? 0 : parseDuration(text);
     if (duration !== 0 && duration < SHORTEST_INTERVAL) {
-      throw new WordError(`Interval ${JSON.stringify(name)} cannot be less than 1ms`);
+      throw new WordError(`Interval ${goQuote(name)} cannot be less than 1ms`);
     }
     return duration;
   };
@@ -53,11 +54,11 @@ export function readHealthcheck(statement: Statement): HealthcheckFields {
 function retries(text: string | undefined): number {
   if (text === undefined) return 0;
   if (!/^[+-]?\d+$/.test(text)) {
-    throw new WordError(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
+    throw new WordError(`strconv.ParseInt: parsing ${goQuote(text)}: invalid syntax`);
   }
   const number = Number(text);
   if (number > 2 ** 31 - 1) {
-    throw new WordError(`strconv.ParseInt: parsing ${JSON.stringify(text)}: value out of range`);
+    throw new WordError(`strconv.ParseInt: parsing ${goQuote(text)}: value out of range`);
   }
   if (number < 0) throw new WordError(`--retries cannot be negative (${number})`);
   return number;

@@ -13,6 +13,7 @@ import { WordError } from "./error.ts";
 import { readFlags, type FlagKind } from "./flags.ts";
 import { chompHeredoc, parseHeredocWord } from "./heredoc.ts";
 import { readHealthcheck } from "./healthcheck.ts";
+import { goQuote } from "./quote.ts";
 import { didYouMean, suggest } from "./suggest.ts";
 
 /** A statement whose keyword and arguments have been understood. */
@@ -116,7 +117,7 @@ function readFrom(statement: Statement): FromInstruction {
   }
   if (name !== undefined && !/^[a-z][a-z0-9-_.]*$/.test(name.toLowerCase())) {
     throw new WordError(
-      `invalid name for build stage: ${JSON.stringify(name)}, name can't start with a number or contain symbols`,
+      `invalid name for build stage: ${goQuote(name)}, name can't start with a number or contain symbols`,
       undefined,
       name,
     );
@@ -231,8 +232,15 @@ const RUN_FLAGS: Readonly<Record<string, FlagKind>> = {
   device: "texts",
 };
 
+const NETWORKS = new Set(["default", "none", "host"]);
+const SECURITIES = new Set(["insecure", "sandbox"]);
+
 function readRun(statement: Statement): Instruction {
-  readFlags(statement.flags, RUN_FLAGS);
+  const flags = readFlags(statement.flags, RUN_FLAGS);
+  const network = flags.text("network") ?? "default";
+  if (!NETWORKS.has(network)) throw new WordError(`invalid network mode ${goQuote(network)}`);
+  const security = flags.text("security") ?? "sandbox";
+  if (!SECURITIES.has(security)) throw new WordError(`security ${goQuote(security)} is not valid`);
   return { ...base("run", statement), command: command(statement), heredocs: statement.heredocs };
 }
 

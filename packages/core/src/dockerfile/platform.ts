@@ -1,5 +1,6 @@
 import type { Platform } from "@undocked/registry";
 import { WordError } from "./error.ts";
+import { goQuote } from "./quote.ts";
 
 const OS_AND_VERSION = String.raw`^([A-Za-z0-9_-]+)(?:\(([A-Za-z0-9_.%-]*)((?:\+[A-Za-z0-9_.%-]+)*)\))?$`;
 const COMPONENT = "^[A-Za-z0-9_.-]+$";
@@ -33,18 +34,18 @@ export function parsePlatformWord(text: string): Platform {
   const system = new RegExp(OS_AND_VERSION).exec(first);
   if (system === null) {
     throw new WordError(
-      `${quote(first)} is an invalid OS component of ${quote(text)}: OSAndVersion specifier component must match ${quote(OS_AND_VERSION)}: invalid argument`,
+      `${goQuote(first)} is an invalid OS component of ${goQuote(text)}: OSAndVersion specifier component must match ${goQuote(OS_AND_VERSION)}: invalid argument`,
     );
   }
   for (const part of rest) {
     if (!new RegExp(COMPONENT).test(part)) {
       throw new WordError(
-        `${quote(part)} is an invalid component of ${quote(text)}: platform specifier component must match ${quote(COMPONENT)}: invalid argument`,
+        `${goQuote(part)} is an invalid component of ${goQuote(text)}: platform specifier component must match ${goQuote(COMPONENT)}: invalid argument`,
       );
     }
   }
   if (rest.length > 2) {
-    throw new WordError(`${quote(text)}: cannot parse platform specifier: invalid argument`);
+    throw new WordError(`${goQuote(text)}: cannot parse platform specifier: invalid argument`);
   }
   const [, name = "", version] = system;
   const osVersion = version === undefined || version === "" ? {} : { "os.version": version };
@@ -58,7 +59,7 @@ export function parsePlatformWord(text: string): Platform {
   }
   const machine = architectureOf(only);
   if (KNOWN.has(machine.architecture)) return { os: "linux", ...machine };
-  throw new WordError(`${quote(text)}: unknown operating system or architecture: invalid argument`);
+  throw new WordError(`${goQuote(text)}: unknown operating system or architecture: invalid argument`);
 }
 
 function architectureOf(name: string, given?: string): Pick<Platform, "architecture" | "variant"> {
@@ -71,8 +72,4 @@ function architectureOf(name: string, given?: string): Pick<Platform, "architect
   if (architecture === "amd64" && variant === "v1") variant = undefined;
   if (architecture === "arm" && variant === "v7" && given === undefined) variant = undefined;
   return { architecture, ...(variant === undefined ? {} : { variant }) };
-}
-
-function quote(text: string): string {
-  return JSON.stringify(text);
 }

@@ -64,7 +64,7 @@ function parsePattern(pattern: string): Runs {
     else if (character !== "\\") runs.at(-1)?.push(character);
     else {
       index += 1;
-      const escaped = characters[index] ?? "";
+      const escaped = characters[index] ?? "\uFFFD";
       if (!["*", "?", "\\", "}", "/"].includes(escaped)) {
         throw new WordError(`invalid pattern (${pattern}) in substitution: invalid escape '\\${escaped}'`);
       }

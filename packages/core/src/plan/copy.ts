@@ -8,6 +8,7 @@ import { ignoreMatcher } from "../dockerfile/ignore.ts";
 import { checkPattern, hasWildcard } from "../dockerfile/path-match.ts";
 import type { HeredocFile } from "./plan.ts";
 import type { TaskPlanner } from "./task-planner.ts";
+import { goQuote } from "../dockerfile/quote.ts";
 
 /** Plans a COPY or an ADD. */
 export function planCopy(instruction: CopyInstruction | AddInstruction, task: TaskPlanner): void {
@@ -141,7 +142,7 @@ function warnOfIgnored(
     const isRoot = path === "" || path === ".";
     if (!ignore.ignores(path) || (isRoot && ignore.mayContainIncluded("."))) continue;
     const verb = kind === "copy" ? "Copy" : "Add";
-    const message = `Attempting to ${verb} file ${JSON.stringify(source)} that is excluded by .dockerignore`;
+    const message = `Attempting to ${verb} file ${goQuote(source)} that is excluded by .dockerignore`;
     task.report.check("CopyIgnoredFile", message, at, statement);
   }
 }

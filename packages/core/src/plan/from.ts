@@ -9,6 +9,7 @@ import type { PlanOptions } from "./options.ts";
 import type { StageBase } from "./plan.ts";
 import { isReference, namedSource, resolveImage } from "./references.ts";
 import type { Reporter } from "./reporter.ts";
+import { goQuote } from "../dockerfile/quote.ts";
 
 /** A FROM line with its words expanded. */
 export interface ResolvedFrom {
@@ -163,7 +164,7 @@ function checkPlatform(
   if (used.size + unset.size === 0) {
     // A stage that is named after its platform is there for that platform.
     if (name.includes(platform.os) || name.includes(platform.architecture)) return;
-    const message = `FROM --platform flag should not use constant value ${JSON.stringify(expanded)}`;
+    const message = `FROM --platform flag should not use constant value ${goQuote(expanded)}`;
     report.check("FromPlatformFlagConstDisallowed", message, from.at, from.statement);
   } else if (
     used.size === 1 &&
@@ -183,6 +184,6 @@ export function checkBasePlatform(
   location: Location,
   report: Reporter,
 ): void {
-  const message = `Base image ${written} was pulled with platform ${JSON.stringify(formatPlatform(normalizePlatform(got)))}, expected ${JSON.stringify(formatPlatform(normalizePlatform(expected)))} for current build`;
+  const message = `Base image ${written} was pulled with platform ${goQuote(formatPlatform(normalizePlatform(got)))}, expected ${goQuote(formatPlatform(normalizePlatform(expected)))} for current build`;
   report.check("InvalidBaseImagePlatform", message, location);
 }

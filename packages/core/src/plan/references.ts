@@ -9,6 +9,7 @@ import {
 } from "@undocked/registry";
 import { WordError } from "../dockerfile/error.ts";
 import type { ImageSource, NamedSource } from "./plan.ts";
+import { goQuote } from "../dockerfile/quote.ts";
 
 /** Names that no context can take. */
 const RESERVED = ["scratch", "context"];
@@ -66,7 +67,7 @@ function readReference(text: string): Reference {
     if (!(error instanceof FormatError)) throw error;
     const detail = upperCaseRepository(text);
     throw new WordError(
-      `failed to parse stage name ${JSON.stringify(text)}: invalid reference format${detail}`,
+      `failed to parse stage name ${goQuote(text)}: invalid reference format${detail}`,
       error.message,
     );
   }

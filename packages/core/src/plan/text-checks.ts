@@ -1,5 +1,6 @@
 import type { ArgInstruction, Dockerfile, Stage, Statement } from "../dockerfile/ast.ts";
 import type { Reporter } from "./reporter.ts";
+import { goQuote } from "../dockerfile/quote.ts";
 
 /** The checks of the whole text, whichever of its stages are built. */
 export function checkText(dockerfile: Dockerfile, report: Reporter): void {
@@ -40,11 +41,11 @@ function checkStageName({ from, name }: Stage, names: Set<string>, report: Repor
   }
   checkAs(statement, report);
   if (name === "scratch" || name === "context") {
-    const message = `Stage name should not use the same name as reserved stage ${JSON.stringify(name)}`;
+    const message = `Stage name should not use the same name as reserved stage ${goQuote(name)}`;
     report.check("ReservedStageName", message, at, statement);
   }
   if (names.has(name)) {
-    const message = `Duplicate stage name ${JSON.stringify(name)}, stage names should be unique`;
+    const message = `Duplicate stage name ${goQuote(name)}, stage names should be unique`;
     report.check("DuplicateStageName", message, at, statement);
   }
   names.add(name);

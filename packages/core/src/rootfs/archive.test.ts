@@ -73,9 +73,14 @@ test("owners, modes and times are the archive's, missing parents are plain", asy
   });
 });
 
-test("--chown is for all of it", async () => {
+test("--chown is for what the archive lists, not for the directories on the way", async () => {
   const seen = await added(emptyRootFs(), "/out", [entry("a"), entry("b/c")], { owner: { uid: 1, gid: 2 } });
-  expect(Object.values(seen).every((one) => one.endsWith(" 1:2"))).toBe(true);
+  expect(seen).toEqual({
+    "/out": "directory 755 1:2",
+    "/out/a": "file 644 1:2",
+    "/out/b": "directory 755 0:0",
+    "/out/b/c": "file 644 1:2",
+  });
 });
 
 test("what is in the way is replaced, and what was below does not come back", async () => {
@@ -96,12 +101,12 @@ test("what is in the way is replaced, and what was below does not come back", as
   });
 });
 
-test("hard links share the mode of the last header", async () => {
+test("the last header of a hard link decides owner, mode and time", async () => {
   const seen = await added(emptyRootFs(), "/o", [
     entry("a"),
-    entry("b", { kind: "hardlink", linkTarget: "a", mode: 0o4755 }),
+    entry("b", { kind: "hardlink", linkTarget: "a", mode: 0o4755, uid: 33, gid: 44 }),
   ]);
-  expect([seen["/o/a"], seen["/o/b"]]).toEqual(["file 4755 11:22", "file 4755 11:22"]);
+  expect([seen["/o/a"], seen["/o/b"]]).toEqual(["file 4755 33:44", "file 4755 33:44"]);
 });
 
 describe("path traversal", () => {
@@ -112,12 +117,37 @@ describe("path traversal", () => {
     },
   );
 
-  test("a link in the archive leads inside the image, not above it", async () => {
-    const seen = await added(rootOf({ "etc/passwd": "x" }), "/out", [
-      entry("up", { kind: "symlink", linkTarget: "../../../../etc", mode: 0o777 }),
+  test.each(["../../../../etc", "/etc"])("a link to %s leads inside the destination", async (linkTarget) => {
+    const archive = [
+      entry("etc/", { kind: "directory", mode: 0o755 }),
+      entry("up", { kind: "symlink", linkTarget, mode: 0o777 }),
       entry("up/evil"),
+    ];
+    const seen = await added(rootOf({ "etc/passwd": "x" }), "/out", archive);
+    expect(Object.keys(seen)).toEqual([
+      "/etc",
+      "/etc/passwd",
+      "/out",
+      "/out/etc",
+      "/out/etc/evil",
+      "/out/up",
     ]);
-    expect(Object.keys(seen)).toEqual(["/etc", "/etc/evil", "/etc/passwd", "/out", "/out/up"]);
+  });
+
+  test("a link to what is not in the destination leads nowhere", async () => {
+    const archive = [entry("up", { kind: "symlink", linkTarget: "/etc", mode: 0o777 }), entry("up/evil")];
+    await expect(added(rootOf({ "etc/passwd": "x" }), "/out", archive)).rejects.toMatchObject({
+      code: "COPY_CONFLICT",
+      message: expect.stringContaining("open /up/evil: no such file or directory"),
+    });
+  });
+
+  test("a hard link's way up ends at the destination", async () => {
+    const seen = await added(rootOf({ a: "image" }), "/out", [
+      entry("a"),
+      entry("b", { kind: "hardlink", linkTarget: "../../a", mode: 0o600 }),
+    ]);
+    expect([seen["/a"], seen["/out/b"]]).toEqual(["file 644 0:0", "file 600 11:22"]);
   });
 
   test.each(["../secret", "missing"])("a hard link to %s is refused", async (linkTarget) => {

@@ -1,7 +1,9 @@
 import { UndockedError } from "@undocked/registry";
 import { readTar, type TarHeader, type TarLimits } from "@undocked/registry/tar";
 import { baseName, cleanPath, joinPath, parentPath } from "../context/path.ts";
-import type { SourceNode } from "../context/source-tree.ts";
+import { resolveInside } from "../context/resolve.ts";
+import type { SourceNode, SourceTree } from "../context/source-tree.ts";
+import { subTree } from "../context/sub-tree.ts";
 import { inflated } from "../layer/inflate.ts";
 import type { ChangeSet } from "./change-set.ts";
 import { CopyError } from "./copy-error.ts";
@@ -77,13 +79,37 @@ function unpack(changes: ChangeSet, destination: string, header: TarHeader, step
   changes.put(path, node, header.kind === "file" ? step.content.open(inner, header.size) : undefined);
 }
 
-/** Where a member goes: links on the way lead inside the image's root, missing parents are made. */
+/** Where a member goes: links on the way lead inside the destination, as in a chroot, and missing parents are made. */
 function placeOf(changes: ChangeSet, destination: string, inner: string, step: ArchiveStep): string {
-  const wanted = destination === "/" ? inner : `${destination}${inner}`;
-  const { path: parent, node, obstacle } = changes.root.resolve(parentPath(wanted));
-  if (obstacle !== undefined && node === undefined) throw inTheWay(changes, obstacle);
-  makeDirectories(changes, parent, { uid: 0, gid: 0, ...step.owner, mode: 0o755, mtime: step.now });
-  return joinPath(parent, baseName(inner));
+  const tree = subTree(changes.root, destination);
+  const parent = parentPath(inner);
+  refuseDangling(tree, parent, inner);
+  const { path, node, obstacle } = resolveInside(tree, parent, { missing: "stop" });
+  const place = below(destination, path);
+  if (obstacle !== undefined && node === undefined) throw inTheWay(changes, below(destination, obstacle));
+  // Nobody's: `--chown` is for what the archive lists.
+  makeDirectories(changes, place, { uid: 0, gid: 0, mode: 0o755, mtime: step.now });
+  return joinPath(place, baseName(inner));
+}
+
+function below(destination: string, inner: string): string {
+  return inner === "/" ? destination : joinPath(destination, inner.slice(1));
+}
+
+/** A directory is not made where a link leads. */
+function refuseDangling(tree: SourceTree, parent: string, inner: string): void {
+  let at = "";
+  for (const name of parent.split("/").filter((each) => each !== "")) {
+    at += `/${name}`;
+    if (resolveInside(tree, at, { missing: "stop" }).node !== undefined) continue;
+    const { node } = resolveInside(tree, at, { last: "keep", missing: "stop" });
+    if (node?.kind !== "symlink") return;
+    throw new CopyError(
+      "COPY_CONFLICT",
+      `open ${inner}: no such file or directory: the archive goes through ${at}, a link to ${node.linkTarget ?? ""}.`,
+      { hint: "Links lead inside the directory into which the archive is unpacked: unpack it at /." },
+    );
+  }
 }
 
 function inTheWay(changes: ChangeSet, path: string): CopyError {
@@ -93,7 +119,7 @@ function inTheWay(changes: ChangeSet, path: string): CopyError {
     : notDirectory(path, node);
 }
 
-/** A hard link's own header decides the mode of the file, as extraction does. */
+/** A hard link's own header decides owner, mode and time of the file, as extraction does. */
 function linkTo(
   changes: ChangeSet,
   destination: string,
@@ -103,11 +129,7 @@ function linkTo(
 ): void {
   const target = placeOf(changes, destination, cleanPath(header.linkTarget ?? ""), step);
   const node = changes.root.lstat(target);
-  if (
-    node === undefined ||
-    node.kind === "directory" ||
-    header.linkTarget?.split("/").includes("..") === true
-  ) {
+  if (node === undefined || node.kind === "directory") {
     throw new CopyError(
       "COPY_CONFLICT",
       `${header.path} is a hard link to ${header.linkTarget ?? ""}, which is not in the archive.`,
@@ -119,6 +141,9 @@ function linkTo(
   const shared: SourceNode = {
     ...node,
     mode: header.mode,
+    uid: step.owner?.uid ?? header.uid,
+    gid: step.owner?.gid ?? header.gid,
+    mtime: header.mtime,
     linkGroup: node.linkGroup ?? `${changes.step}:archive:${target}`,
   };
   const content = node.kind === "file" ? changes.root.open(target) : undefined;

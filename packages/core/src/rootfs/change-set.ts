@@ -10,6 +10,8 @@ export interface ChangeSet {
   readonly root: RootFs;
   /** Of this change set alone among those of the root. */
   readonly step: number;
+  /** A number for one tree that is copied: hard links are kept within it, and not from one tree to the next. */
+  beginTree(): number;
   /**
    * As {@link RootFs.put}.
    *
@@ -29,6 +31,7 @@ export function changeSet(root: RootFs): ChangeSet {
   /** Directories that gave way to something else: what lower layers have in them must not come back. */
   const emptied = new Set<string>();
   const removed = new Set<string>();
+  let trees = 0;
 
   function remove(path: string): void {
     if (root.lstat(path)?.kind === "directory") emptied.add(path);
@@ -40,6 +43,7 @@ export function changeSet(root: RootFs): ChangeSet {
   return {
     root,
     step: root.beginStep(),
+    beginTree: () => (trees += 1),
     put(path, node, content) {
       checkName(path);
       if (node.kind !== "directory" && root.lstat(path)?.kind === "directory") emptied.add(path);

@@ -17,7 +17,9 @@ export interface Copier {
   contents(tree: SourceTree, from: string, to: string): void;
 }
 
-export function copierFor(changes: ChangeSet, step: CopyStep, scope: string): Copier {
+/** For one source, or for one of those that its pattern matches. */
+export function copierFor(changes: ChangeSet, step: CopyStep): Copier {
+  const scope = changes.beginTree();
   const madeOnTheWay = {
     // As mkdir(2): no setuid, setgid or sticky.
     mode: (step.parentMode ?? 0o755) & 0o777,
@@ -31,8 +33,7 @@ export function copierFor(changes: ChangeSet, step: CopyStep, scope: string): Co
     tree.taken?.(from);
     const owned = step.owner === undefined ? node : { ...node, ...step.owner };
     if (node.kind === "directory") {
-      // Below a copied directory the source's attributes win; the way that --parents makes leaves what is there.
-      if (step.parents !== undefined && changes.root.lstat(to) !== undefined) return;
+      // Below a copied directory the source's attributes win.
       changes.put(to, { ...owned, mode: step.chmod?.(node.mode, true) ?? node.mode });
     } else if (node.kind === "symlink") {
       changes.put(to, owned);

@@ -3,7 +3,8 @@ import { cleanPath, isWithin, joinPath, parentPath } from "../context/path.ts";
 import { resolveInside } from "../context/resolve.ts";
 import { subTree } from "../context/sub-tree.ts";
 import { walkTree, type SourceTree } from "../context/source-tree.ts";
-import type { Copier } from "./copier.ts";
+import type { ChangeSet } from "./change-set.ts";
+import { copierFor, type Copier } from "./copier.ts";
 import type { CopyStep } from "./copy-step.ts";
 import { hasWildcard, matchingPaths, missing } from "./copy-sources.ts";
 import { makeDirectories } from "./directories.ts";
@@ -12,9 +13,9 @@ import { makeDirectories } from "./directories.ts";
  * `COPY --parents`: what the source names below its first `/./` is made again below the destination, with the attributes
  * of the directories on the way.
  */
-export function copyParents(copier: Copier, tree: SourceTree, source: string, step: CopyStep): void {
-  const { path: destination } = copier.changes.root.resolve(cleanPath(step.destination));
-  makeDirectories(copier.changes, destination, copier.madeOnTheWay);
+export function copyParents(changes: ChangeSet, tree: SourceTree, source: string, step: CopyStep): void {
+  const { path: destination } = changes.root.resolve(cleanPath(step.destination));
+  makeDirectories(changes, destination, copierFor(changes, step).madeOnTheWay);
   const pivot = source.indexOf("/./");
   const above = cleanPath(pivot === -1 ? "/" : source.slice(0, pivot));
   const pattern = cleanPath(pivot === -1 ? source : source.slice(pivot + 2));
@@ -29,14 +30,17 @@ export function copyParents(copier: Copier, tree: SourceTree, source: string, st
     const wanted = step.exclude === undefined ? below : filteredTree(below, step.exclude);
     const found = hasWildcard(pattern)
       ? matched(wanted, pattern, step)
-      : [named(below, pattern, tree, source)];
-    for (const match of found) copyWithParents(copier, wanted, match, destination);
+      : [named(wanted, pattern, tree, source)];
+    const copier = copierFor(changes, step);
+    const made = new Set<string>();
+    for (const match of found) copyWithParents(copier, wanted, match, destination, made);
   }
 }
 
-function named(below: SourceTree, pattern: string, tree: SourceTree, source: string): string {
-  const { node, obstacle } = resolveInside(below, pattern);
-  if (node === undefined || obstacle !== undefined) throw missing(tree, cleanPath(source));
+/** Without a wildcard it has to be there, and not left out; the root itself is nothing that a pattern could name. */
+function named(wanted: SourceTree, pattern: string, tree: SourceTree, source: string): string {
+  const { node, obstacle } = resolveInside(wanted, pattern);
+  if (pattern === "/" || node === undefined || obstacle !== undefined) throw missing(tree, cleanPath(source));
   return pattern;
 }
 
@@ -53,8 +57,15 @@ function matched(tree: SourceTree, pattern: string, step: CopyStep): string[] {
   return found;
 }
 
-function copyWithParents(copier: Copier, tree: SourceTree, path: string, destination: string): void {
-  if (path !== "/") copyDirectoriesAbove(copier, tree, path, destination);
+/** @param made - where directories above what was copied earlier went */
+function copyWithParents(
+  copier: Copier,
+  tree: SourceTree,
+  path: string,
+  destination: string,
+  made: Set<string>,
+): void {
+  if (path !== "/") copyDirectoriesAbove(copier, tree, path, destination, made);
   const { path: real, node } = resolveInside(tree, path, { last: "keep" });
   if (node === undefined) return;
   const to = path === "/" ? destination : joinPath(destination, path.slice(1));
@@ -62,11 +73,23 @@ function copyWithParents(copier: Copier, tree: SourceTree, path: string, destina
   if (node.kind === "directory") copier.contents(tree, real, to);
 }
 
-function copyDirectoriesAbove(copier: Copier, tree: SourceTree, path: string, destination: string): void {
+/** What is there keeps its owner, and takes the source's mode as it is. */
+function copyDirectoriesAbove(
+  copier: Copier,
+  tree: SourceTree,
+  path: string,
+  destination: string,
+  made: Set<string>,
+): void {
   const above: string[] = [];
   for (let at = parentPath(path); at !== "/"; at = parentPath(at)) above.unshift(at);
   for (const directory of above) {
     const { path: real, node } = resolveInside(tree, directory);
-    if (node !== undefined) copier.place(tree, real, node, joinPath(destination, directory.slice(1)));
+    const to = joinPath(destination, directory.slice(1));
+    if (node === undefined || made.has(to)) continue;
+    made.add(to);
+    const there = copier.changes.root.lstat(to);
+    if (there?.kind === "directory") copier.changes.put(to, { ...there, mode: node.mode });
+    else copier.place(tree, real, node, to);
   }
 }

@@ -2,6 +2,7 @@ import { baseName, cleanPath, joinPath } from "../context/path.ts";
 import { resolveInside } from "../context/resolve.ts";
 import type { FileContent, SourceNode, SourceTree } from "../context/source-tree.ts";
 import { CopyError } from "./copy-error.ts";
+import type { CopyStep } from "./copy-step.ts";
 
 /** Go's `path.Match`. */
 export type PathMatch = (pattern: string, name: string) => boolean;
@@ -40,15 +41,21 @@ export function hasWildcard(path: string): boolean {
  * @param source - as written, expanded
  * @throws {CopyError} `COPY_SOURCE_MISSING`
  */
-export function chooseSources(tree: SourceTree, source: string, match: PathMatch): Chosen[] {
+export function chooseSources(
+  tree: SourceTree,
+  source: string,
+  { match, exclude }: Pick<CopyStep, "match" | "exclude">,
+): Chosen[] {
   const path = cleanPath(source);
   const paths = hasWildcard(path) ? matchingPaths(tree, path, match) : [path];
-  return paths.map((path) => chosenAt(tree, path));
+  return paths.map((path) => chosenAt(tree, path, exclude));
 }
 
-export function chosenAt(tree: SourceTree, path: string): Chosen {
+function chosenAt(tree: SourceTree, path: string, exclude: CopyStep["exclude"]): Chosen {
   const { path: real, node, obstacle } = resolveInside(tree, path);
-  if (node === undefined || obstacle !== undefined) throw missing(tree, path);
+  if (node === undefined || obstacle !== undefined) {
+    throw missing(tree, path, exclude === undefined ? undefined : `lstat ${path}: no such file or directory`);
+  }
   return { tree, path: real, node, name: baseName(path) };
 }
 
@@ -78,8 +85,8 @@ export function matchingPaths(tree: SourceTree, path: string, match: PathMatch):
   return found;
 }
 
-export function missing(tree: SourceTree, path: string): CopyError {
-  return new CopyError("COPY_SOURCE_MISSING", `"${path}": not found`, {
+export function missing(tree: SourceTree, path: string, message = `"${path}": not found`): CopyError {
+  return new CopyError("COPY_SOURCE_MISSING", message, {
     hint: tree.missingHint ?? "Check the path, and that .dockerignore does not leave it out.",
   });
 }

@@ -284,16 +284,57 @@ test("--chown and --chmod reach what is copied and the directories made on the w
   );
 });
 
-test("--parents leaves directories that are there as they are, a copied tree does not", () => {
+test("--parents leaves the owner of directories on the way that are there, and takes the source's mode", () => {
   const base = { a: { kind: "directory", mode: 0o700 } } as const;
+  const style = { owner: { uid: 1, gid: 2 }, chmod: () => 0o640 };
   const tree = memoryTree({ "a/b/f": "f", "a/b": { kind: "directory", mode: 0o711 } });
   const exactly = (pattern: string) => (path: string) => path === pattern;
   expect(listing(copy(rootOf(base), stepOf(tree, ["a/b/f"], "/", { parents: exactly })))).toEqual([
-    "a/ 700",
+    "a/ 755",
     "a/b/ 711",
     "a/b/f 644",
   ]);
-  expect(listing(copy(rootOf(base), stepOf(tree, ["."], "/")))).toEqual(["a/ 755", "a/b/ 711", "a/b/f 644"]);
+  const changed = copy(rootOf(base), stepOf(tree, ["a/b/f"], "/", { parents: exactly, ...style }));
+  expect(listing(changed)).toEqual(["a/ 755", "a/b/ 640", "a/b/f 640"]);
+  expect(changed.map((entry) => entry.kind !== "whiteout" && entry.uid)).toEqual([0, 1, 1]);
+});
+
+test("--parents sets a directory on the way once for all that a pattern finds below it", () => {
+  const tree = memoryTree({ "a/b": "b", "a/c": "c" });
+  const below = () => (path: string) => path.startsWith("a/");
+  const step = stepOf(tree, ["a/*"], "/", { parents: below, chmod: () => 0o711 });
+  expect(listing(copy(emptyRootFs(), step))).toEqual(["a/ 711", "a/b 711", "a/c 711"]);
+});
+
+test("--parents does not find what --exclude leaves out, nor the root", () => {
+  const tree = memoryTree({ "a/f": "f" });
+  const parents = () => () => true;
+  const exclude = { ignores: (path: string) => path === "a", reincludes: false };
+  for (const step of [stepOf(tree, ["a"], "/", { parents, exclude }), stepOf(tree, ["."], "/", { parents })])
+    expect(() => copy(emptyRootFs(), step)).toThrow(expect.objectContaining({ code: "COPY_SOURCE_MISSING" }));
+});
+
+test("names of one file stay so within a tree, not from one match of a pattern to the next", () => {
+  const linked = { kind: "file", content: "x", linkGroup: "1" } as const;
+  const tree = memoryTree({ "d/a": linked, "d/b": linked, e: linked });
+  const kinds = (sources: string[]) =>
+    copy(emptyRootFs(), stepOf(tree, sources, "/o/")).map(({ kind, path }) => `${path} ${kind}`);
+  expect(kinds(["."])).toEqual([
+    "o directory",
+    "o/d directory",
+    "o/d/a file",
+    "o/d/b hardlink",
+    "o/e hardlink",
+  ]);
+  expect(kinds(["*"])).toEqual(["o directory", "o/a file", "o/b hardlink", "o/e file"]);
+});
+
+test("a missing source is told as BuildKit does, with --exclude and without", () => {
+  const tree = memoryTree({});
+  const exclude = { ignores: () => false };
+  const copied = (more: object) => () => copy(emptyRootFs(), stepOf(tree, ["f"], "/", more));
+  expect(copied({})).toThrow('"/f": not found');
+  expect(copied({ exclude })).toThrow("lstat /f: no such file or directory");
 });
 
 test("--link sees nothing of the image, and is laid over it", () => {

@@ -26,7 +26,7 @@ export interface AddStep extends CopyStep {
  */
 export function copy(root: RootFs, step: CopyStep): Entry[] {
   const changes = changesOf(root, step);
-  for (const [index, source] of step.sources.entries()) copyOne(changes, step, source, `source${index}`);
+  for (const source of step.sources) copyOne(changes, step, source);
   return finished(root, changes);
 }
 
@@ -38,25 +38,24 @@ export function copy(root: RootFs, step: CopyStep): Entry[] {
  */
 export async function add(root: RootFs, step: AddStep): Promise<Entry[]> {
   const changes = changesOf(root, step);
-  for (const [index, source] of step.sources.entries()) {
+  for (const source of step.sources) {
     if (step.archives === undefined) {
-      copyOne(changes, step, source, `source${index}`);
+      copyOne(changes, step, source);
       continue;
     }
     if (source.kind === "written") {
       if (source.unpack === true && (await isArchive(source.content.stream())))
         await unpackArchive(changes, archiveStep(step, source.content, step.archives));
-      else copyOne(changes, step, source, `source${index}`);
+      else copyOne(changes, step, source);
       continue;
     }
-    const copier = copierFor(changes, step, `source${index}`);
-    for (const chosen of chooseSources(source.tree, source.path, step.match)) {
+    for (const chosen of chooseSources(source.tree, source.path, step)) {
       const file = chosen.node.kind === "file" ? chosen.tree.open(chosen.path) : undefined;
       if (file !== undefined && (await isArchive(file.stream()))) {
         chosen.tree.taken?.(chosen.path);
         await unpackArchive(changes, archiveStep(step, file, step.archives));
       } else {
-        copyChosen(copier, chosen, step);
+        copyChosen(copierFor(changes, step), chosen, step);
       }
     }
   }
@@ -87,11 +86,12 @@ function finished(root: RootFs, changes: ChangeSet): Entry[] {
   return entries;
 }
 
-function copyOne(changes: ChangeSet, step: CopyStep, source: CopySource, scope: string): void {
-  const copier = copierFor(changes, step, scope);
+function copyOne(changes: ChangeSet, step: CopyStep, source: CopySource): void {
   if (source.kind === "written") return writeFile(changes, step, source);
-  if (step.parents !== undefined) return copyParents(copier, source.tree, source.path, step);
-  for (const chosen of chooseSources(source.tree, source.path, step.match)) copyChosen(copier, chosen, step);
+  if (step.parents !== undefined) return copyParents(changes, source.tree, source.path, step);
+  for (const chosen of chooseSources(source.tree, source.path, step)) {
+    copyChosen(copierFor(changes, step), chosen, step);
+  }
 }
 
 function copyChosen(copier: Copier, { tree, path, node, name }: Chosen, step: CopyStep): void {
@@ -119,7 +119,7 @@ function copyChosen(copier: Copier, { tree, path, node, name }: Chosen, step: Co
 }
 
 function writeFile(changes: ChangeSet, step: CopyStep, { name, content, mode, mtime }: WrittenFile): void {
-  const copier = copierFor(changes, step, "");
+  const copier = copierFor(changes, step);
   const destination = destinationOf(changes.root, step.destination);
   makeParents(copier, destination);
   const node: SourceNode = { kind: "file", mode, uid: 0, gid: 0, mtime, size: content.size };
