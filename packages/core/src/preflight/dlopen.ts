@@ -10,8 +10,8 @@ export interface DlopenMiss {
   readonly feature?: string;
 }
 
-/** More than any program notes, all its libraries' needs together: each one costs a walk through them all. */
-const MOST_LOOKUPS = 64;
+/** More than any program and its libraries note. */
+const MOST_NAMES = 256;
 
 /** Required libraries of `.note.dlopen` that the loader would not find. They are sought as the program's own. */
 export async function missingDlopens(
@@ -29,36 +29,33 @@ export async function missingDlopens(
         ...(feature === undefined ? {} : { feature }),
       })),
   );
-  const missing: DlopenMiss[] = [];
-  let left = MOST_LOOKUPS;
-  for (const need of needs) {
-    left -= need.sonames.length;
-    if (left < 0) break;
-    if (!(await hasAny(libraries, program, need.sonames, options))) missing.push(need);
-  }
-  return missing;
+  const names = [...new Set(needs.flatMap(({ sonames }) => sonames))].slice(0, MOST_NAMES);
+  if (names.length === 0) return [];
+  const found = await foundOf(libraries, program, names, options);
+  const isSought = new Set(names);
+  return needs.filter(({ sonames }) => sonames.every((name) => isSought.has(name) && !found.has(name)));
 }
 
-async function hasAny(
+/** Which of some libraries the loader finds, all sought at once as if the program needed them. */
+async function foundOf(
   libraries: LibraryRoot,
   program: string,
-  sonames: readonly string[],
+  names: readonly string[],
   options: ClosureOptions,
-): Promise<boolean> {
+): Promise<ReadonlySet<string>> {
   const real = libraries.resolve(program)?.path;
-  for (const soname of sonames) {
-    const { objects } = await closureOf(
-      {
-        ...libraries,
-        async elf(file) {
-          const elf = await libraries.elf(file);
-          return elf === undefined || file.path !== real ? elf : { ...elf, needed: [...elf.needed, soname] };
-        },
+  const { objects } = await closureOf(
+    {
+      ...libraries,
+      async elf(file) {
+        const elf = await libraries.elf(file);
+        return elf === undefined || file.path !== real ? elf : { ...elf, needed: [...elf.needed, ...names] };
       },
-      program,
-      options,
-    );
-    if (objects.some(({ name, elf }) => name === soname || elf.soname === soname)) return true;
-  }
-  return false;
+    },
+    program,
+    options,
+  );
+  return new Set(
+    objects.flatMap(({ name, elf }) => [name, ...(elf.soname === undefined ? [] : [elf.soname])]),
+  );
 }
