@@ -4,10 +4,13 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync, renameSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 
-/** @param archive where the layer is kept between runs */
-export function packBase(directory, archive) {
+/**
+ * @param archive where the layer is kept between runs
+ * @param time that the files have: another one is another base
+ */
+export function packBase(directory, archive, time = 0) {
   if (!existsSync(archive)) {
-    const command = `tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 -C '${directory}' -cf - . | gzip -n -6 > '${archive}.part'`;
+    const command = `tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@${time} -C '${directory}' -cf - . | gzip -n -6 > '${archive}.part'`;
     execFileSync("bash", ["-o", "pipefail", "-c", command]);
     renameSync(`${archive}.part`, archive);
   }

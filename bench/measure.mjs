@@ -4,7 +4,8 @@ import { once } from "node:events";
 import { readFileSync, rmSync } from "node:fs";
 
 /**
- * `cpu` is user and system seconds of all processes of the command; `peak` is MB of its largest process.
+ * `cpu` is user and system seconds of all processes of the command; `peak` is MB of its largest process; `written` is bytes that went
+ * to disks, as far as the kernel accounts for them.
  *
  * @throws {Error} with the command's output if it does not end with 0
  */
@@ -13,7 +14,7 @@ export async function measure(script, { env, scratch }) {
   const began = performance.now();
   const child = spawn(
     "time",
-    ["-q", "-f", "%U %S %M", "-o", report, "bash", "-euo", "pipefail", "-c", script],
+    ["-q", "-f", "%U %S %M %O", "-o", report, "bash", "-euo", "pipefail", "-c", script],
     {
       stdio: ["ignore", "pipe", "pipe"],
       env,
@@ -28,7 +29,7 @@ export async function measure(script, { env, scratch }) {
     const said = Buffer.concat(output).toString().slice(0, 2000);
     throw new Error(`It ended with ${code}: ${script}\n${said}`);
   }
-  const [user, system, kibibytes] = readFileSync(report, "utf8").trim().split(" ").map(Number);
+  const [user, system, kibibytes, blocks] = readFileSync(report, "utf8").trim().split(" ").map(Number);
   rmSync(report);
-  return { wall, cpu: user + system, peak: (kibibytes * 1024) / 1e6 };
+  return { wall, cpu: user + system, peak: (kibibytes * 1024) / 1e6, written: blocks * 512 };
 }

@@ -4,9 +4,13 @@ import { once } from "node:events";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** `host` is the proxy's; `sent` and `received` are bytes from and to the clients since the last `reset()`. */
+/**
+ * `host` is the proxy's. Since the last `reset()`: `sent` and `received` are bytes from and to the clients, `requests` what the
+ * registry has logged.
+ */
 export async function startRegistry(directory) {
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true });
@@ -14,14 +18,17 @@ export async function startRegistry(directory) {
   const configuration = join(directory, "config.yml");
   writeFileSync(
     configuration,
-    `version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: ${directory}/data}}\nhttp: {addr: "127.0.0.1:${port}"}\n`,
+    `version: 0.1\nlog: {level: error, accesslog: {disabled: false}}\nstorage: {filesystem: {rootdirectory: ${directory}/data}}\nhttp: {addr: "127.0.0.1:${port}"}\n`,
   );
   const child = spawn("docker-registry", ["serve", configuration], {
-    stdio: "ignore",
+    stdio: ["ignore", "pipe", "ignore"],
     env: { ...process.env, OTEL_TRACES_EXPORTER: "none" },
   });
   const ended = once(child, "exit");
-  const count = { sent: 0, received: 0 };
+  const count = { sent: 0, received: 0, requests: 0 };
+  createInterface({ input: child.stdout }).on("line", (line) => {
+    if (/"(?:GET|HEAD|POST|PUT|PATCH|DELETE) /.test(line)) count.requests += 1;
+  });
   const sockets = new Set();
   const proxy = createServer((client) => {
     const server = connect(port, "127.0.0.1");
@@ -47,7 +54,7 @@ export async function startRegistry(directory) {
     host,
     direct: `http://127.0.0.1:${port}`,
     count,
-    reset: () => Object.assign(count, { sent: 0, received: 0 }),
+    reset: () => Object.assign(count, { sent: 0, received: 0, requests: 0 }),
     async stop() {
       proxy.close();
       for (const socket of sockets) socket.destroy();

