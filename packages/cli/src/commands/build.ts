@@ -70,6 +70,7 @@ export const usage: Usage = {
     progress: { value: "auto|tty|plain|json", help: "How to show progress (default: auto)" },
     quiet: { short: "q", help: "Print the result alone" },
     "cache-dir": { value: "PATH", help: "Where layers and file lists are kept" },
+    offline: { help: "Fetch nothing: what the cache does not have is told" },
     "no-cache": { help: "Keep nothing for the next build" },
     verify: { value: "stat|content", help: "What the cache trusts of a file (default: stat)" },
     compression: { value: "gzip|zstd|none[:LEVEL]", help: "Of new layers (default: gzip:4)" },
@@ -137,6 +138,7 @@ async function buildOptions(flags: Arguments, io: Io): Promise<BuildOptions> {
   const tags = flags.texts("tag");
   const push = flags.is("push") || outputs.some((output) => output === "push");
   if (push && tags.length === 0) throw new UsageError("--push needs a --tag to push to.");
+  if (push && flags.is("offline")) throw new UsageError("--offline and --push exclude each other.");
   for (const tag of tags) asTyped("tag", () => parseReference(tag));
   for (const platform of platforms) asTyped("platform", () => parsePlatform(platform));
   return {
@@ -162,6 +164,7 @@ async function buildOptions(flags: Arguments, io: Io): Promise<BuildOptions> {
       .filter((output): output is Output => output !== "push")
       .map((output) => ({ ...output, path: resolve(io.cwd, output.path) })),
     ...optional("cache", flags.is("no-cache") ? false : path(flags, io, "cache-dir")),
+    ...optional("offline", flags.is("offline") ? true : undefined),
     ...optional("verify", choice(flags, "verify", ["stat", "content"] as const)),
     ...optional("compression", parseCompression(flags.text("compression"))),
     registry: await registryOptions(flags, io),

@@ -20,10 +20,9 @@ export const command: Command = async (argv, io) => {
     throw new UsageError(`cache takes info or prune, not ${JSON.stringify(flags.positionals.join(" "))}.`);
   const directory = directoryOf(flags, io);
   if (action === "info") {
-    const { content, indexes, recipes } = await cacheUsage(directory);
-    io.stdout.write(
-      `${directory}\n${row("content", content)}${row("indexes", indexes)}${row("recipes", recipes)}`,
-    );
+    const usage = await cacheUsage(directory);
+    const parts = ["content", "indexes", "recipes", "references"] as const;
+    io.stdout.write(`${directory}\n${parts.map((part) => row(part, usage[part])).join("")}`);
     return 0;
   }
   const maxAgeMs = quantity(flags, "max-age", { m: 60_000, h: 3_600_000, d: 86_400_000 });
@@ -41,7 +40,7 @@ function directoryOf(flags: Arguments, io: Io): string {
 }
 
 function row(name: string, { files, size }: { readonly files: number; readonly size: number }): string {
-  return `${name.padEnd(8)} ${String(files).padStart(6)} files ${(size / 1e6).toFixed(1).padStart(9)} MB\n`;
+  return `${name.padEnd(10)} ${String(files).padStart(6)} files ${(size / 1e6).toFixed(1).padStart(9)} MB\n`;
 }
 
 function quantity(

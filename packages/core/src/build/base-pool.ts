@@ -28,9 +28,11 @@ import type { Workspace } from "./workspace.ts";
 
 /** The images and named contexts that a build rests on, each opened once. Disposing waits for what is still under way. */
 export interface BasePool extends AsyncDisposable {
+  /** Whether nothing is fetched. */
+  readonly isOffline: boolean;
   /** @returns the image's configuration; that of scratch for a directory */
   open(base: RequiredBase): Promise<ImageConfig>;
-  /** One that was opened; `undefined` where it is no image but a directory. */
+  /** One that was opened; `undefined` where it is no image but a directory. @throws {Error} for a key that was not */
   opened(key: string): BaseImage | undefined;
   /** What COPY sees of one that was opened. */
   tree(key: string): Promise<SourceTree>;
@@ -89,6 +91,7 @@ export function basePool(options: BasePoolOptions): BasePool {
   }
 
   return {
+    isOffline: options.workspace.offline !== undefined,
     open: (base) => once(opening, base.key, () => open(base)),
     opened: imageAt,
     async tree(key) {
@@ -121,7 +124,7 @@ async function openBase(
   { kind, reference, platform }: RequiredBase,
   { workspace, project, namedContexts, files, call }: BasePoolOptions,
 ): Promise<Opened> {
-  const opening = { client: workspace.client, documents: workspace.content, platform, ...call };
+  const opening = { workspace, platform, ...call };
   const value = kind === "named" ? namedContexts[reference] : undefined;
   const context =
     value === undefined ? ({ kind: "image", reference } as const) : parseNamedContext(reference, value);
@@ -163,12 +166,7 @@ async function readRootFs(image: BaseImage, options: BasePoolOptions): Promise<R
     );
   }
   const root = emptyRootFs();
-  const reading = orderedWork(call.signal);
-  const indexes = await reading.all(
-    layers.map((layer, position) =>
-      reading.run([position], (signal) => layerIndex(layer, image.source, signal, options)),
-    ),
-  );
+  const indexes = await layerIndexes(image, options);
   for (const [position, index] of indexes.entries()) {
     const layer = layers[position];
     if (layer === undefined || index.diffId !== diffIds[position]) {
@@ -183,6 +181,21 @@ async function readRootFs(image: BaseImage, options: BasePoolOptions): Promise<R
     );
   }
   return root;
+}
+
+function layerIndexes(
+  { manifest: { layers }, source }: BaseImage,
+  options: BasePoolOptions,
+): Promise<readonly LayerIndex[]> {
+  const reading = orderedWork(options.call.signal);
+  return reading.all(
+    layers.map((layer, position) =>
+      // Offline nothing is worth stopping, and all that is missing is to be found.
+      reading.run(options.workspace.offline === undefined ? [position] : [], (signal) =>
+        layerIndex(layer, source, signal, options),
+      ),
+    ),
+  );
 }
 
 function layerIndex(

@@ -1,6 +1,9 @@
 import {
   ContentError,
   formatReference,
+  isIndexType,
+  isManifestType,
+  layerCompression,
   ociLayout,
   contentOf,
   parseImageConfig,
@@ -20,7 +23,11 @@ import {
   type Platform,
   type Reference,
   type RegistryClient,
+  type RemoteRepository,
 } from "@undocked/registry";
+import { sharedWork, type SharedWork } from "../cache/shared-work.ts";
+import { absentSource, keptSource } from "./kept-source.ts";
+import type { Workspace } from "./workspace.ts";
 
 /** An image that a stage starts from, or that files are copied from. */
 export interface BaseImage {
@@ -35,15 +42,49 @@ export interface BaseImage {
   readonly repository?: Reference;
 }
 
-/** Opens an image of a registry: its manifest for the platform and its configuration, no layer. */
+/**
+ * Opens an image of a registry: its manifest for the platform and its configuration, no layer. What a tag stands for is asked
+ * anew; what a digest stands for is not asked twice.
+ */
 export async function openRegistryImage(text: string, opening: Opening): Promise<BaseImage> {
   const reference = parseReference(text);
-  const repository = opening.client.repository(reference);
-  const root = await repository.resolve(referenceTarget(reference), callOf(opening));
-  return {
-    ...(await openImage(repository, root, formatReference(reference), opening)),
-    repository: reference,
-  };
+  const name = formatReference(reference);
+  const { workspace } = opening;
+  const { offline, references, content, directory } = workspace;
+  if (offline === undefined) {
+    const repository = workspace.client.repository(reference);
+    const known = reference.digest === undefined ? undefined : (await references?.read(name))?.target;
+    const root = known ?? (await resolveOnce(repository, reference, opening));
+    if (known === undefined) await references?.write(name, { target: root });
+    const source = keptSource(repository, content, { directory });
+    return { ...(await openImage(source, root, name, opening)), repository: reference };
+  }
+  const root = (await references?.read(name))?.target;
+  if (root === undefined) throw offline.missingName(name, "image");
+  const absent = absentSource((target) => offline.missingContent(contentName(target), target, name));
+  const source = keptSource(absent, content, { directory });
+  return { ...(await openImage(source, root, name, opening)), repository: reference };
+}
+
+/** Builds that use one client at the same time ask once. */
+async function resolveOnce(
+  repository: RemoteRepository,
+  reference: Reference,
+  { workspace, signal }: Opening,
+): Promise<Descriptor> {
+  const share = resolving.get(workspace.client) ?? sharedWork<Descriptor>();
+  resolving.set(workspace.client, share);
+  return await share(formatReference(reference), signal, (signal) =>
+    repository.resolve(referenceTarget(reference), { signal }),
+  );
+}
+
+const resolving = new WeakMap<RegistryClient, SharedWork<Descriptor>>();
+
+function contentName({ mediaType }: Descriptor): string {
+  if (isIndexType(mediaType)) return "index";
+  if (isManifestType(mediaType)) return "manifest";
+  return layerCompression(mediaType) === undefined ? "configuration" : "layer";
 }
 
 /** Opens an image of a layout. */
@@ -59,10 +100,9 @@ export async function openLayoutImage(
 
 /** What an image is opened with. */
 export interface Opening extends CallOptions {
-  readonly client: RegistryClient;
   readonly platform: Platform;
   /** Keeps manifests and configurations, so that they are fetched once. */
-  readonly documents: LocalStore;
+  readonly workspace: Workspace;
 }
 
 async function openImage(
@@ -93,20 +133,23 @@ async function readSmall(
   limit: number,
   opening: Opening,
 ): Promise<Uint8Array> {
-  const { documents } = opening;
+  const { content, directory } = opening.workspace;
   if (target.size > limit) {
     throw new ContentError(
       "SIZE_MISMATCH",
       `${target.digest} says it has ${target.size} bytes; at most ${limit} are read for it.`,
     );
   }
-  const call = callOf(opening);
-  const kept = await readKept(documents, target, call);
+  const kept = await readKept(content, target, callOf(opening));
   if (kept !== undefined) return kept;
-  const bytes = await readAll(source.fetch(target, call));
-  await documents.push(target, contentOf(bytes), call);
-  return bytes;
+  return await reading(`${directory}\0${target.digest}`, opening.signal, async (signal) => {
+    const bytes = await readAll(source.fetch(target, { signal }));
+    await content.push(target, contentOf(bytes), { signal });
+    return bytes;
+  });
 }
+
+const reading = sharedWork<Uint8Array>();
 
 /** `undefined`: it is not there, or is damaged. */
 async function readKept(

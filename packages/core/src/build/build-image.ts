@@ -27,8 +27,9 @@ import {
 } from "./deliver.ts";
 import { downloads } from "./download.ts";
 import type { BuildEvent } from "./event.ts";
-import { finishImage, imageSource, originsOf, type FinishedImage } from "./finished-image.ts";
+import { finishImage, imageSource, originsOf, outputSource, type FinishedImage } from "./finished-image.ts";
 import { treeOptions } from "./input.ts";
+import { checkOffline } from "./offline-check.ts";
 import { checkOptions, type BuildOptions } from "./options.ts";
 import { mergeFindings } from "./platform-faults.ts";
 import { proveStarts } from "./prove-start.ts";
@@ -107,7 +108,9 @@ export async function buildImage(options: BuildOptions = {}): Promise<BuiltImage
     });
   } catch (error) {
     await workspace[Symbol.asyncDispose]();
-    throw error;
+    throw workspace.offline?.together(error) ?? error;
+  } finally {
+    workspace.ended();
   }
 }
 
@@ -131,20 +134,21 @@ async function run({
 }: Build): Promise<BuiltImage> {
   const { executables = "static", timestamps = "epoch", compression, onEvent } = options;
   const { manifest: manifestAnnotations, index: indexAnnotations } = options.annotations ?? {};
+  const { outputs = [], namedContexts = {} } = options;
   const { context, mapped, project, targets } = checked;
   const emit = (event: BuildEvent): void => onEvent?.(event);
   const call = { signal };
-  const { namedContexts = {} } = options;
   const files = treeOptions(options);
   const bases = hold(basePool({ hold, workspace, project, namedContexts, files, call, emit }));
   const plans = await completePlans(checked, bases);
+  await checkOffline(plans, bases, workspace, outputs.length === 0 ? "files" : "files and layers");
   const stages = await applyStages(
     plans.map((plan, position) => ({ plan, checked: judgedSteps(plan, targets[position]) })),
     {
       context,
       bases,
       workspace,
-      downloads: hold(downloads(call, clientOptions(options.registry))),
+      downloads: hold(downloads(call, workspace, clientOptions(options.registry))),
       executables,
       emit,
       hold,
@@ -184,7 +188,8 @@ async function run({
   const { root } = index ?? first;
   const source = imageSource(finished, index, workspace);
   const delivery: Delivery = { root, source, emit, origins: originsOf(finished), signal };
-  for (const output of options.outputs ?? []) await writeOutput(delivery, output, tags);
+  const whole = { ...delivery, source: outputSource(finished, index, workspace) };
+  for (const output of outputs) await writeOutput(whole, output, tags);
   const pushed = options.push === true ? await pushImage(delivery, tags, workspace.client, early) : [];
   const { platform: _, ...ofFirst } = first;
   return {

@@ -36,7 +36,8 @@ async function completePlan(
     if (missing.length === 0) return plan;
     const opened = await Promise.all(
       missing.map(async (base) => {
-        const place = [round, base.at.line, position];
+        // Offline nothing is worth stopping, and all that is missing is to be found.
+        const place = pool.isOffline ? [] : [round, base.at.line, position];
         return [base.key, await work.run(place, () => forPlatform(name, () => pool.open(base)))] as const;
       }),
     );

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import {
   ContentError,
   fetchUrl,
+  isDigest,
   nodeFetchTransport,
   type CallOptions,
   type RegistryClientOptions,
@@ -12,6 +13,7 @@ import {
 import { directoryTree } from "../context/directory-tree.ts";
 import type { FileContent } from "../context/source-tree.ts";
 import type { WrittenFile } from "../rootfs/copy-sources.ts";
+import type { Workspace } from "./workspace.ts";
 
 /** Fetches what ADD names by URL, and has it until it is disposed of. */
 export interface Downloads extends AsyncDisposable {
@@ -25,26 +27,67 @@ export interface Downloads extends AsyncDisposable {
   fetch(url: string, checksum: string | undefined): Promise<WrittenFile>;
 }
 
+/** @param workspace - keeps what was fetched and has a checksum, so that it is not fetched again */
 export function downloads(
   call: CallOptions,
+  { content: store, references, offline }: Workspace,
   { transport: given, ca }: Pick<RegistryClientOptions, "transport" | "ca"> = {},
 ): Downloads {
   const transport = given ?? nodeFetchTransport();
   const tls = ca === undefined ? {} : { tls: { ca } };
   const directories: string[] = [];
+
+  async function kept(url: string, checksum: string, directory: string): Promise<WrittenFile | undefined> {
+    const { target, modified = 0 } = (await references?.read(referenceName(url, checksum))) ?? {};
+    if (target === undefined || !(await store.exists(target, call))) return undefined;
+    try {
+      return fileOf(url, await spooled(store.fetch(target, call), directory, checksum), modified);
+    } catch (error) {
+      // Damaged: it is fetched again.
+      if (error instanceof ContentError) return undefined;
+      throw error;
+    }
+  }
+
+  async function keep(url: string, checksum: string, { content, mtime }: WrittenFile): Promise<void> {
+    if (references === undefined || !isDigest(checksum)) return;
+    const target = { mediaType: "application/octet-stream", digest: checksum, size: content.size };
+    await store.push(target, content.stream(), call);
+    await references.write(referenceName(url, checksum), { target, modified: mtime });
+  }
+
   return {
     async fetch(url, checksum) {
       const directory = await mkdtemp(join(tmpdir(), "undocked-"));
       directories.push(directory);
-      const { body, modified } = await fetchUrl(url, { ...call, ...tls, transport });
-      const content = await spooled(body, directory, checksum);
-      return { name: nameOf(url), content, mode: 0o600, mtime: modified ?? 0 };
+      const known = checksum === undefined ? undefined : await kept(url, checksum, directory);
+      if (known !== undefined) return known;
+      if (offline !== undefined) throw offline.missingName(shownUrl(url), "url");
+      const { body, modified = 0 } = await fetchUrl(url, { ...call, ...tls, transport });
+      const file = fileOf(url, await spooled(body, directory, checksum), modified);
+      if (checksum !== undefined) await keep(url, checksum, file);
+      return file;
     },
     async [Symbol.asyncDispose]() {
       if (given === undefined) transport.close?.();
       for (const directory of directories) await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+function fileOf(url: string, content: FileContent, mtime: number): WrittenFile {
+  return { name: nameOf(url), content, mode: 0o600, mtime };
+}
+
+/** No image's name: it has a space. */
+function referenceName(url: string, checksum: string): string {
+  return `${checksum} ${url}`;
+}
+
+/** Without what may be secret. */
+function shownUrl(url: string): string {
+  const { origin, pathname } = new URL(url);
+  return `${origin}${pathname}`;
 }
 
 async function spooled(
@@ -54,7 +97,7 @@ async function spooled(
 ): Promise<FileContent> {
   const [algorithm = "sha256"] = checksum?.split(":", 1) ?? [];
   const hash = createHash(algorithm);
-  const file = await open(join(directory, "file"), "wx", 0o600);
+  const file = await open(join(directory, "file"), "w", 0o600);
   try {
     for await (const chunk of body) {
       hash.update(chunk);

@@ -6,7 +6,9 @@ import {
   type Reference,
 } from "@undocked/registry";
 import type { StoredLayer } from "../cache/cached-layer.ts";
+import type { BaseImage } from "./base.ts";
 import { assembleImage, type AssembledImage, type AssembledIndex } from "./assemble.ts";
+import { keptSource } from "./kept-source.ts";
 import { timeText, type BuiltStage, type StageLayer } from "./stage.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -48,18 +50,23 @@ export function finishImage(
   return { ...assembled, platform, stage, own };
 }
 
-/** The documents from memory, the build's layers from the workspace, the bases' from the bases. */
+/**
+ * The documents from memory, the build's layers from the workspace, the bases' from the bases.
+ *
+ * @param bases - what becomes of a base's own source
+ */
 export function imageSource(
   images: readonly FinishedImage[],
   index: AssembledIndex | undefined,
   { content }: Workspace,
+  bases: (base: BaseImage) => BlobSource = ({ source }) => source,
 ): BlobSource {
   const sources = new Map<string, BlobSource>();
   const document = (target: Descriptor, bytes: Uint8Array): unknown =>
     sources.set(target.digest, { fetch: () => contentOf(bytes), exists: () => Promise.resolve(true) });
   for (const { root, manifest, manifestBytes, configBytes, own, stage } of images) {
     for (const { digest } of stage.base?.manifest.layers ?? [])
-      if (stage.base !== undefined) sources.set(digest, stage.base.source);
+      if (stage.base !== undefined) sources.set(digest, bases(stage.base));
     for (const { descriptor, source } of own) sources.set(descriptor.digest, source);
     document(root, manifestBytes);
     document(manifest.config, configBytes);
@@ -70,6 +77,20 @@ export function imageSource(
     fetch: (target, options) => sourceOf(target).fetch(target, options),
     exists: (target, options) => sourceOf(target).exists(target, options),
   };
+}
+
+/** The same for outputs, which take whole layers of bases: those of a registry are kept for the next build. */
+export function outputSource(
+  images: readonly FinishedImage[],
+  index: AssembledIndex | undefined,
+  workspace: Workspace,
+): BlobSource {
+  const { content, directory, references } = workspace;
+  return imageSource(images, index, workspace, ({ source, repository }) =>
+    repository === undefined || references === undefined
+      ? source
+      : keptSource(source, content, { keep: "whole", directory }),
+  );
 }
 
 /** Where a registry may take the bases' layers over from. */

@@ -93,6 +93,11 @@ export interface BuildOptions {
   /** Where layers and header indexes are kept. Default: `undocked` in the user's cache directory. `false`: nothing is kept. */
   readonly cache?: string | false;
   /**
+   * Nothing is fetched: bases come from layouts or from what earlier builds have left in the cache, and what is missing there is told.
+   * Outputs can be written, and nothing be pushed. Default: no.
+   */
+  readonly offline?: boolean;
+  /**
    * How the cache tells a file that did not change: by size, times and inode (`stat`), or by reading it (`content`), as on file
    * systems whose times cannot be trusted. Default: `stat`.
    */
@@ -154,6 +159,7 @@ const schema: z.ZodType<BuildOptions> = z.strictObject({
   timestamps: z.enum(["epoch", "preserve"]).exactOptional(),
   sourceDateEpoch: z.int().nonnegative().exactOptional(),
   cache: z.union([z.string().min(1), z.literal(false)], "a directory's path or false").exactOptional(),
+  offline: z.boolean().exactOptional(),
   verify: z.enum(["stat", "content"]).exactOptional(),
   compression: z
     .union(
@@ -206,6 +212,10 @@ function contradictions(options: BuildOptions): string[] {
   const found: string[] = [];
   if (options.push === true && (options.tags ?? []).length === 0)
     found.push("push needs a tag to push to: tags is empty.");
+  if (options.push === true && options.offline === true)
+    found.push(
+      "offline and push exclude each other: write an oci-layout or oci-archive, and push that later.",
+    );
   if (options.image !== undefined && options.dockerfile !== undefined) {
     found.push("image and dockerfile exclude each other: a Dockerfile names its base itself.");
   }

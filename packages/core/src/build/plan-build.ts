@@ -42,7 +42,11 @@ export async function planBuild(options: BuildOptions = {}): Promise<PlannedBuil
       emit: (event) => onEvent?.(event),
     }),
   );
-  return plannedBuild(await completePlans(checked, bases));
+  try {
+    return plannedBuild(await completePlans(checked, bases));
+  } catch (error) {
+    throw workspace.offline?.together(error) ?? error;
+  }
 }
 
 function plannedBuild(plans: readonly BuildPlan[]): PlannedBuild {

@@ -3,14 +3,16 @@ import { homedir, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import {
   ociLayout,
-  registryClient,
   type LocalStore,
   type RegistryClient,
   type RegistryClientOptions,
 } from "@undocked/registry";
 import { indexCache, type IndexCache } from "../cache/index-cache.ts";
 import { recipeCache, type RecipeCache } from "../cache/recipe-cache.ts";
+import { referenceCache, type ReferenceCache } from "../cache/reference-cache.ts";
+import { offlineLedger, type Offline } from "./offline.ts";
 import type { BuildOptions } from "./options.ts";
+import { givenClient, sharedClient } from "./shared-client.ts";
 
 /** What a build works with, and gives back when it is disposed of. */
 export interface Workspace extends AsyncDisposable {
@@ -22,6 +24,12 @@ export interface Workspace extends AsyncDisposable {
   readonly indexes: IndexCache;
   /** `undefined`: nothing is kept for the next build. */
   readonly recipes: RecipeCache | undefined;
+  /** Likewise. */
+  readonly references: ReferenceCache | undefined;
+  /** Where nothing may be fetched. */
+  readonly offline: Offline | undefined;
+  /** Says that the build has ended; what it gave may still be read. */
+  ended(): void;
 }
 
 /** Opens the cache, or a directory of its own that goes with the workspace. */
@@ -29,17 +37,20 @@ export async function openWorkspace(options: BuildOptions): Promise<Workspace> {
   const { cache, registry } = options;
   const temporary = cache === false ? await mkdtemp(join(tmpdir(), "undocked-")) : undefined;
   const directory = temporary ?? cacheDirectory(cache);
-  const shared = isClient(registry) ? registry : undefined;
-  const client = shared ?? registryClient(clientOptions(registry));
+  const shared = isClient(registry) ? givenClient(registry) : sharedClient(registry);
+  const kept = temporary === undefined ? directory : undefined;
   return {
-    client,
+    client: shared.client,
     directory,
     // Checked whenever it is read, and made again: nothing of it need outlive a power cut.
     content: ociLayout(join(directory, "content"), { durability: "scratch" }),
     indexes: indexCache(join(directory, "indexes")),
     recipes: openRecipes(options),
+    references: kept === undefined ? undefined : referenceCache(join(kept, "references")),
+    offline: options.offline === true ? offlineLedger(kept) : undefined,
+    ended: () => shared.leave(),
     async [Symbol.asyncDispose]() {
-      if (shared === undefined) await client[Symbol.asyncDispose]();
+      await shared[Symbol.asyncDispose]();
       if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
     },
   };

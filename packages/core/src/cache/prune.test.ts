@@ -38,6 +38,7 @@ test("what a cache holds, part by part", async () => {
     content: { files: 3, size: 7000 },
     indexes: { files: 1, size: 100 },
     recipes: { files: 1, size: 10 },
+    references: { files: 0, size: 0 },
   });
 });
 

@@ -9,6 +9,8 @@ export interface CacheUsage {
   readonly indexes: { readonly files: number; readonly size: number };
   /** What came out of which inputs. */
   readonly recipes: { readonly files: number; readonly size: number };
+  /** What names of images stood for. */
+  readonly references: { readonly files: number; readonly size: number };
 }
 
 export interface PruneOptions {
@@ -25,6 +27,7 @@ const FOLDERS: Readonly<Record<Part, string>> = {
   content: "content/blobs",
   indexes: "indexes",
   recipes: "recipes",
+  references: "references",
 };
 
 export async function cacheUsage(directory: string): Promise<CacheUsage> {
@@ -36,6 +39,7 @@ export async function cacheUsage(directory: string): Promise<CacheUsage> {
     content: await usageOf("content"),
     indexes: await usageOf("indexes"),
     recipes: await usageOf("recipes"),
+    references: await usageOf("references"),
   };
 }
 
@@ -49,7 +53,7 @@ export async function pruneCache(
   directory: string,
   { maxSize = Number.POSITIVE_INFINITY, maxAgeMs = Number.POSITIVE_INFINITY }: PruneOptions,
 ): Promise<{ readonly files: number; readonly size: number }> {
-  const parts: readonly Part[] = ["content", "indexes", "recipes"];
+  const parts: readonly Part[] = ["content", "indexes", "recipes", "references"];
   const files = (await Promise.all(parts.map((part) => filesOf(directory, part)))).flat();
   const now = Date.now();
   let left = files.reduce((sum, { size }) => sum + size, 0);
