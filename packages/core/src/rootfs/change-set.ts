@@ -52,19 +52,22 @@ export function changeSet(root: RootFs): ChangeSet {
     },
     remove,
     entries() {
-      const listed = new Set([...changed].filter((path) => path !== "/" && root.lstat(path) !== undefined));
+      const listed = new Map<string, SourceNode>();
+      const list = (path: string): void => {
+        const node = path === "/" ? undefined : root.lstat(path);
+        if (node !== undefined) listed.set(path, node);
+      };
+      for (const path of changed) list(path);
       const gone = [...removed].filter(
         (path) => root.lstat(path) === undefined && root.lstat(parentPath(path)) !== undefined,
       );
       // Whatever is above a directory that was looked at has been looked at too.
       const above = new Set<string>();
-      for (const path of [...listed, ...gone]) {
-        for (let at = parentPath(path); at !== "/" && !above.has(at); at = parentPath(at)) {
-          above.add(at);
-          if (root.lstat(at) !== undefined) listed.add(at);
-        }
+      for (const path of [...listed.keys(), ...gone]) {
+        for (let at = parentPath(path); at !== "/" && !above.has(at); at = parentPath(at)) above.add(at);
       }
-      const entries = withLinks([...listed].sort(compareBytes).map((path) => entryAt(root, path)));
+      for (const path of above) if (!listed.has(path)) list(path);
+      const entries = withLinks(root, listed);
       const whiteouts = gone.map((path): Entry => ({ kind: "whiteout", path: path.slice(1) }));
       const opaque = [...emptied]
         .filter((path) => root.lstat(path)?.kind === "directory")
@@ -84,48 +87,45 @@ function checkName(path: string): void {
   );
 }
 
-interface Listed {
-  readonly entry: Entry;
-  readonly linkGroup: string | undefined;
-}
-
-function entryAt(root: RootFs, path: string): Listed {
-  const node = root.lstat(path);
-  if (node === undefined) throw new LayerError("LAYER_INVALID", `${path} is not there any more.`);
-  const { kind, mode, uid, gid, mtime, linkTarget, linkGroup, deviceMajor, deviceMinor, xattrs } = node;
+function entryOf(root: RootFs, path: string, node: SourceNode): Entry {
+  const { kind, mode, uid, gid, mtime, linkTarget, deviceMajor, deviceMinor, xattrs } = node;
   const plain = { path: path.slice(1), mode, uid, gid, mtime };
   const attributes = xattrs === undefined ? plain : { ...plain, xattrs };
   switch (kind) {
     case "file":
-      return { entry: { kind, ...attributes, content: root.open(path) }, linkGroup };
+      return { kind, ...attributes, content: root.open(path) };
     case "directory":
-      return { entry: { kind, ...attributes }, linkGroup: undefined };
-    case "symlink":
-      return { entry: { kind, ...attributes, linkTarget: linkTarget ?? "" }, linkGroup: undefined };
     case "fifo":
-      return { entry: { kind, ...attributes }, linkGroup: undefined };
+      return { kind, ...attributes };
+    case "symlink":
+      return { kind, ...attributes, linkTarget: linkTarget ?? "" };
     case "character-device":
     case "block-device":
-      return {
-        entry: { kind, ...attributes, deviceMajor: deviceMajor ?? 0, deviceMinor: deviceMinor ?? 0 },
-        linkGroup: undefined,
-      };
+      return { kind, ...attributes, deviceMajor: deviceMajor ?? 0, deviceMinor: deviceMinor ?? 0 };
     case "socket":
       throw new LayerError("LAYER_INVALID", `${path} is a socket, which no layer can hold.`);
   }
 }
 
-/** Of several names of one file, the first in byte order carries the content. */
-function withLinks(listed: readonly Listed[]): Entry[] {
+/** In byte order. Of several names of one file, the first carries the content. */
+function withLinks(root: RootFs, listed: ReadonlyMap<string, SourceNode>): Entry[] {
   const first = new Map<string, FileEntry>();
-  return listed.map(({ entry, linkGroup }) => {
-    if (entry.kind !== "file" || linkGroup === undefined) return entry;
-    const earlier = first.get(linkGroup);
-    if (earlier === undefined) {
+  const entries: Entry[] = [];
+  for (const path of [...listed.keys()].sort(compareBytes)) {
+    const node = listed.get(path);
+    if (node === undefined) continue;
+    const entry = entryOf(root, path, node);
+    const { linkGroup } = node;
+    const earlier = linkGroup === undefined ? undefined : first.get(linkGroup);
+    if (entry.kind !== "file" || linkGroup === undefined) {
+      entries.push(entry);
+    } else if (earlier === undefined) {
       first.set(linkGroup, entry);
-      return entry;
+      entries.push(entry);
+    } else {
+      const { content: _, ...attributes } = entry;
+      entries.push({ ...attributes, kind: "hardlink", linkTarget: earlier.path });
     }
-    const { content: _, ...attributes } = entry;
-    return { ...attributes, kind: "hardlink", linkTarget: earlier.path };
-  });
+  }
+  return entries;
 }
