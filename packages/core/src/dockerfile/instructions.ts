@@ -90,7 +90,7 @@ function command({ args, json }: Statement): CommandLine {
 }
 
 function readPairs(statement: Statement): KeyValue[] {
-  const { keyword, args } = noFlags(atLeastOne(statement));
+  const { keyword, args } = atLeastOne(noFlags(statement));
   const pairs: KeyValue[] = [];
   for (let at = 0; at + 1 < args.length; at += 3) {
     const [key = "", value = ""] = args.slice(at, at + 2);
@@ -268,5 +268,7 @@ function readOnbuild(statement: Statement): Instruction {
     throw new WordError(`${child.keyword} isn't allowed as an ONBUILD trigger`);
   }
   const bodies = heredocs.map(({ content, name }) => `\n${content}${name}`);
-  return { ...base("onbuild", statement), expression: [statement.rest, ...bodies].join("") };
+  // As it stands, the blanks at its end too.
+  const expression = statement.original.replace(/^[\t\n\f\r ]*onbuild[\t\n\f\r ]*/i, "");
+  return { ...base("onbuild", statement), expression: [expression, ...bodies].join("") };
 }

@@ -69,3 +69,28 @@ describe("parseDockerfile", () => {
     expect(label?.kind === "label" && label.pairs).toEqual([{ key: "a", value: "é" }]);
   });
 });
+
+describe("as BuildKit reads it", () => {
+  test.each([
+    ["LABEL --chown=x", "unknown flag: --chown"],
+    ["ENV --x", "unknown flag: --x"],
+    ["RUN --network=mine x", 'invalid network mode "mine"'],
+    ["RUN --security=none x", 'security "none" is not valid'],
+  ])("%s is a fault: %s", (line, message) => {
+    expect(faultsOf(`FROM scratch\n${line}\n`)).toMatchObject({ message, location: { line: 2 } });
+  });
+
+  test("a no-break space is part of a directive's value", () => {
+    expect(faultsOf("# escape=\u00a0`\nFROM scratch\n").message).toContain("invalid escape token '\u00a0`'");
+  });
+
+  test("the syntax is named in the first column only", () => {
+    const syntaxOf = (text: string) => parseDockerfile(`${text}\nFROM scratch\n`).syntax?.reference;
+    expect([syntaxOf("# syntax=x"), syntaxOf(" # syntax=x")]).toEqual(["x", undefined]);
+  });
+
+  test("ONBUILD keeps its text to the last blank", () => {
+    const { stages } = parseDockerfile("FROM scratch\nonbuild  copy a \\\n  b \n");
+    expect(stages[0]?.instructions[0]).toMatchObject({ expression: "copy a   b " });
+  });
+});

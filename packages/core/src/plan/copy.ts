@@ -9,6 +9,7 @@ import { checkPattern, hasWildcard } from "../dockerfile/path-match.ts";
 import type { HeredocFile } from "./plan.ts";
 import type { TaskPlanner } from "./task-planner.ts";
 import { goQuote } from "../dockerfile/quote.ts";
+import { digestProblem } from "./digest-problem.ts";
 
 /** Plans a COPY or an ADD. */
 export function planCopy(instruction: CopyInstruction | AddInstruction, task: TaskPlanner): void {
@@ -123,8 +124,9 @@ function checkChecksum(
   if (sources > 1) throw new WordError("checksum can't be specified for multiple sources");
   if (provisional) return;
   if (urls.length === 0) throw new WordError("checksum requires HTTP(S) or Git sources");
-  if (!/^(sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})$/.test(checksum)) {
-    throw new WordError(`invalid checksum ${checksum}`, "Write sha256: and 64 hexadecimal digits.");
+  const problem = digestProblem(checksum);
+  if (problem !== undefined) {
+    throw new WordError(problem, "Write sha256: and 64 hexadecimal digits.", checksum);
   }
 }
 

@@ -212,3 +212,67 @@ describe("checkDockerfile", () => {
     ]);
   });
 });
+
+describe("as BuildKit has it", () => {
+  test.each([
+    ["/app/", "/app/", "/app"],
+    ["/a/b/../c", "/a/b/../c", "/a/c"],
+    ["//x", "//x", "/x"],
+    ["/x/\nWORKDIR y/", "/x/y", "/x/y"],
+    ["/$UNSET/y", "//y", "/y"],
+  ])("WORKDIR %s is %s in the configuration", (text, written, made) => {
+    const target = targetOf(plan(`FROM scratch\nWORKDIR ${text}\n`));
+    expect(target.config.WorkingDir).toBe(written);
+    expect(target.steps.at(-1)).toMatchObject({ createdBy: `WORKDIR ${written}`, path: made });
+  });
+
+  test("a variable that nothing sets is warned of for each word that uses it", () => {
+    const { warnings } = plan("FROM scratch\nENV a=$U$U b=$U\nCOPY $U/a b /x/$U/\n");
+    expect(warnings.map(({ code, location }) => `${code} ${location?.line}`)).toEqual([
+      "UndefinedVar 2",
+      "UndefinedVar 2",
+      "UndefinedVar 3",
+      "UndefinedVar 3",
+    ]);
+  });
+
+  test("checks call an instruction by the word that was written", () => {
+    const { warnings } = plan('from scratch\nenv a b\ncmd x\ncmd ["y"]\n');
+    expect(warnings.map(({ message }) => message)).toEqual([
+      '"env key=value" should be used instead of legacy "env key value" format',
+      expect.stringContaining("JSON arguments recommended for cmd"),
+      expect.stringContaining("Multiple cmd instructions"),
+    ]);
+  });
+
+  test.each([
+    ["img:", "invalid reference format"],
+    ["Img", "invalid reference format: repository name (library/Img) must be lowercase"],
+    ["img@sha256:0123456789abcdef0123456789abcdef", "invalid checksum digest length"],
+    ["img@md5:0123456789abcdef0123456789abcdef", "unsupported digest algorithm"],
+  ])("the base's name %s is refused, even of a stage that nobody needs", (name, problem) => {
+    expect(() => plan(`FROM ${name} AS unneeded\nFROM scratch\n`)).toThrow(
+      expect.objectContaining({
+        message: `failed to parse stage name "${name}": ${problem}`,
+        location: expect.objectContaining({ line: 1 }),
+      }),
+    );
+  });
+
+  test.each([
+    ["sha256:", "invalid checksum digest format"],
+    ["sha256:ab", "invalid checksum digest length"],
+    ["md5:ab", "unsupported digest algorithm"],
+    [`sha256:${"G".repeat(64)}`, "invalid checksum digest format"],
+  ])("--checksum=%s: %s", (checksum, problem) => {
+    expect(() => plan(`FROM scratch\nADD --checksum=${checksum} http://localhost/f /\n`)).toThrow(problem);
+  });
+
+  test("a comment above an instruction does not switch off what is about the whole text", () => {
+    const text = "FROM scratch AS s\n# check=skip=all\nFROM scratch AS s\n# check=skip=all\nuser x\n";
+    expect(plan(text).warnings.map(({ code }) => code)).toEqual([
+      "DuplicateStageName",
+      "ConsistentInstructionCasing",
+    ]);
+  });
+});

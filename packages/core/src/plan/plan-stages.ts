@@ -1,7 +1,6 @@
 import {
   defaultPlatform,
   normalizePlatform,
-  platformMatches,
   type Diagnostic,
   type ImageConfig,
   type Platform,
@@ -90,6 +89,7 @@ function plannedStages(
     }
     stages.push(planner.finish(node.from.base ?? { kind: "scratch" }));
   }
+  for (const node of nodes) if (!needed.includes(node)) refuseName(node, report);
   const epoch = readEpoch(dockerfile, options, globals, report);
   const provisional = stages.some((stage) => stage.provisional);
   warnOfUnusedArgs(dockerfile, nodes, globals, options, provisional, report);
@@ -140,13 +140,20 @@ function checkBase(
   bases: ReadonlyMap<string, ImageConfig>,
   report: Reporter,
 ): void {
-  const { base, problem, platform, written } = from;
+  const { base, platform, written } = from;
+  refuseName({ stage, from }, report);
+  const image = base === undefined ? undefined : imageOf(base, bases);
+  // A variant is no reason to warn.
+  if (image === undefined || (platform.os === image.os && platform.architecture === image.architecture))
+    return;
+  checkBasePlatform(written, platform, platformOf(image), stage.from.at, report);
+}
+
+/** A base's name that is none, also of a stage that nobody needs. */
+function refuseName({ stage, from: { problem } }: Pick<StageNode, "stage" | "from">, report: Reporter): void {
   if (problem !== undefined) {
     report.fault("DOCKERFILE_INVALID", problem.message, stage.from.at, problem.hint);
   }
-  const image = base === undefined ? undefined : imageOf(base, bases);
-  if (image === undefined || platformMatches(platform, platformOf(image))) return;
-  checkBasePlatform(written, platform, platformOf(image), stage.from.at, report);
 }
 
 function imageOf(base: StageBase, bases: ReadonlyMap<string, ImageConfig>): ImageConfig | undefined {

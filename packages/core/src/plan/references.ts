@@ -10,6 +10,7 @@ import {
 import { WordError } from "../dockerfile/error.ts";
 import type { ImageSource, NamedSource } from "./plan.ts";
 import { goQuote } from "../dockerfile/quote.ts";
+import { digestProblem } from "./digest-problem.ts";
 
 /** Names that no context can take. */
 const RESERVED = ["scratch", "context"];
@@ -65,9 +66,11 @@ function readReference(text: string): Reference {
     return parseReference(text);
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
-    const detail = upperCaseRepository(text);
+    const [, digest] = /^[^@]+@([^@]+)$/.exec(text) ?? [];
+    const problem = digest === undefined ? undefined : digestProblem(digest);
+    const misspelt = problem === undefined || problem.endsWith("format");
     throw new WordError(
-      `failed to parse stage name ${goQuote(text)}: invalid reference format${detail}`,
+      `failed to parse stage name ${goQuote(text)}: ${misspelt ? `invalid reference format${upperCaseRepository(text)}` : problem}`,
       error.message,
     );
   }

@@ -24,6 +24,7 @@ import { commandText, healthcheckText, pairsText } from "./history.ts";
 import { quoteRun, replacementFor } from "./run-refusal.ts";
 import { looksSecret } from "./secrets.ts";
 import type { StagePlanner } from "./stage-planner.ts";
+import { goQuote } from "../dockerfile/quote.ts";
 import { TaskPlanner } from "./task-planner.ts";
 
 /** Goes through a stage's instructions; the first fault of one ends that one. */
@@ -116,7 +117,7 @@ function planArg({ args }: ArgInstruction, task: TaskPlanner): void {
 
 function planEnv({ pairs, statement }: EnvInstruction, task: TaskPlanner): void {
   const { scope, config } = task.stage;
-  warnOfLegacy("ENV", statement.args, task);
+  warnOfLegacy(statement.args, task);
   // As a whole against what was before it: no pair sees another.
   const expanded = pairs.map(({ key, value }) => ({ key: task.word(key), value: task.word(value) }));
   const shown = expanded.map(({ key, value }) => ({ key: key.text, value: value.text }));
@@ -130,7 +131,7 @@ function planEnv({ pairs, statement }: EnvInstruction, task: TaskPlanner): void 
 }
 
 function planLabel({ pairs, statement }: LabelInstruction, task: TaskPlanner): void {
-  warnOfLegacy("LABEL", statement.args, task);
+  warnOfLegacy(statement.args, task);
   const expanded = pairs.map(({ key, value }) => ({ key: task.text(key), value: task.text(value) }));
   for (const { key, value } of expanded) {
     if (key === "" && !task.provisional) throw new WordError("LABEL names can not be blank");
@@ -139,15 +140,16 @@ function planLabel({ pairs, statement }: LabelInstruction, task: TaskPlanner): v
   task.addMetadata(pairsText("LABEL", expanded));
 }
 
-function warnOfLegacy(keyword: "ENV" | "LABEL", args: readonly string[], task: TaskPlanner): void {
+function warnOfLegacy(args: readonly string[], task: TaskPlanner): void {
   if (args[2] !== "") return;
+  const keyword = task.instruction.statement.written;
   const message = `"${keyword} key=value" should be used instead of legacy "${keyword} key value" format`;
   task.report.check("LegacyKeyValueFormat", message, task.task.at, task.instruction.statement);
 }
 
 function checkSecret(keyword: "ARG" | "ENV", key: string, task: TaskPlanner): void {
   if (!looksSecret(key)) return;
-  const message = `Do not use ARG or ENV instructions for sensitive data (${keyword} ${JSON.stringify(key)})`;
+  const message = `Do not use ARG or ENV instructions for sensitive data (${keyword} ${goQuote(key)})`;
   task.report.check("SecretsUsedInArgOrEnv", message, task.task.at, task.instruction.statement);
 }
 
@@ -193,36 +195,38 @@ function planStopsignal({ signal }: StopsignalInstruction, task: TaskPlanner): v
   task.addMetadata(`STOPSIGNAL ${expanded}`);
 }
 
-function planWorkdir({ path, statement, at }: WorkdirInstruction, task: TaskPlanner): void {
+function planWorkdir({ path, statement }: WorkdirInstruction, task: TaskPlanner): void {
   const { stage } = task;
   const expanded = task.text(path);
   const absolute = expanded.startsWith("/");
   if (!absolute && !stage.workdirSet && !task.provisional) {
-    const message = `Relative workdir ${JSON.stringify(expanded)} can have unexpected results if the base image changes`;
-    task.report.check("WorkdirRelativePath", message, at, statement);
+    const message = `Relative workdir ${goQuote(expanded)} can have unexpected results if the base image changes`;
+    task.report.check("WorkdirRelativePath", message, task.task.at, statement);
   }
   stage.workdirSet = true;
   stage.workdirProvisional = task.provisional || (!absolute && stage.workdirProvisional);
   if (stage.workdirProvisional) task.markProvisional();
-  const workdir = resolvePath(stage.config.workdir, expanded);
+  const directory = resolvePath(stage.config.workdir, expanded);
+  // What is absolute stays as it is written, `/app/` and all; only the directory itself has the clean name.
+  const workdir = absolute ? expanded : expanded === "" ? stage.config.workdir || "/" : directory;
   stage.context.budget.take(workdir.length);
   stage.config.workdir = workdir;
-  if (workdir === "/") {
-    task.addMetadata("WORKDIR /");
+  if (directory === "/") {
+    task.addMetadata(`WORKDIR ${workdir}`);
     return;
   }
   const { user } = stage.config;
   stage.steps.push({
     ...task.step(`WORKDIR ${workdir}`),
     kind: "workdir",
-    path: workdir,
+    path: directory,
     ...(user === undefined || user === "" ? {} : { user }),
   });
 }
 
 function planCmd({ command }: CmdInstruction, task: TaskPlanner): void {
   const { config } = task.stage;
-  warnOfShellForm("CMD", command, task);
+  warnOfShellForm(command, task);
   warnOfEarlier("CMD", task);
   config.cmd = commandWords(command, task);
   task.stage.cmdSet = true;
@@ -231,7 +235,7 @@ function planCmd({ command }: CmdInstruction, task: TaskPlanner): void {
 
 function planEntrypoint({ command }: EntrypointInstruction, task: TaskPlanner): void {
   const { config, cmdSet } = task.stage;
-  warnOfShellForm("ENTRYPOINT", command, task);
+  warnOfShellForm(command, task);
   warnOfEarlier("ENTRYPOINT", task);
   config.entrypoint = commandWords(command, task);
   // An inherited CMD was meant for the inherited entrypoint.
@@ -247,11 +251,11 @@ function commandWords(command: CommandLine, task: TaskPlanner): readonly string[
   return [...config.commandShell, command.text];
 }
 
-function warnOfShellForm(keyword: "CMD" | "ENTRYPOINT", command: CommandLine, task: TaskPlanner): void {
+function warnOfShellForm(command: CommandLine, task: TaskPlanner): void {
   const { config, provisional } = task.stage;
   // An unknown base could have set a SHELL.
   if (command.form === "exec" || config.shell !== undefined || provisional) return;
-  const message = `JSON arguments recommended for ${keyword} to prevent unintended behavior related to OS signals`;
+  const message = `JSON arguments recommended for ${task.instruction.statement.written} to prevent unintended behavior related to OS signals`;
   task.report.check("JSONArgsRecommended", message, task.task.at, task.instruction.statement);
 }
 
@@ -259,7 +263,7 @@ function warnOfEarlier(keyword: "CMD" | "ENTRYPOINT" | "HEALTHCHECK", task: Task
   const earlier = task.stage.once.get(keyword);
   task.stage.once.set(keyword, task.task);
   if (earlier === undefined) return;
-  const message = `Multiple ${keyword} instructions should not be used in the same stage because only the last one will be used`;
+  const message = `Multiple ${task.instruction.statement.written} instructions should not be used in the same stage because only the last one will be used`;
   task.report.check("MultipleInstructionsDisallowed", message, earlier.at, earlier.instruction.statement);
 }
 

@@ -13,7 +13,8 @@ export class TaskPlanner {
   readonly task: Task;
   readonly report: Reporter;
   #provisional = false;
-  readonly #unset = new Set<string>();
+  /** Once for each word that uses it. */
+  readonly #unset: string[] = [];
 
   constructor(stage: StagePlanner, task: Task) {
     this.stage = stage;
@@ -32,7 +33,7 @@ export class TaskPlanner {
     unset: "unset-is-fine" | "warn-of-unset" = "warn-of-unset",
   ): Word {
     const word = this.stage.scope.expand(text, options);
-    if (unset === "warn-of-unset") for (const name of word.unset) this.#unset.add(name);
+    if (unset === "warn-of-unset") this.#unset.push(...word.unset);
     if (word.provisional) this.#provisional = true;
     return word;
   }

@@ -4,7 +4,6 @@ import { goQuote } from "../dockerfile/quote.ts";
 
 /** The checks of the whole text, whichever of its stages are built. */
 export function checkText(dockerfile: Dockerfile, report: Reporter): void {
-  checkCasing(dockerfile, report);
   for (const args of dockerfile.globalArgs) checkArgDescription(args, report);
   const names = new Set<string>();
   for (const stage of dockerfile.stages) {
@@ -17,8 +16,10 @@ export function checkText(dockerfile: Dockerfile, report: Reporter): void {
       }
     }
   }
+  checkCasing(dockerfile, report);
 }
 
+/** What is about the whole text or about two stages is not switched off above an instruction. */
 function checkCasing({ stages }: Dockerfile, report: Reporter): void {
   const statements = stages.flatMap(({ from, instructions }) => [from, ...instructions]);
   const isLower = (word: string) => word === word.toLowerCase();
@@ -29,7 +30,7 @@ function checkCasing({ stages }: Dockerfile, report: Reporter): void {
     if (mostlyLower ? isLower(statement.written) : isUpper(statement.written)) continue;
     const majority = mostlyLower ? "lowercase" : "uppercase";
     const message = `Command '${statement.written}' should match the case of the command majority (${majority})`;
-    report.check("ConsistentInstructionCasing", message, at, statement);
+    report.check("ConsistentInstructionCasing", message, at);
   }
 }
 
@@ -42,11 +43,11 @@ function checkStageName({ from, name }: Stage, names: Set<string>, report: Repor
   checkAs(statement, report);
   if (name === "scratch" || name === "context") {
     const message = `Stage name should not use the same name as reserved stage ${goQuote(name)}`;
-    report.check("ReservedStageName", message, at, statement);
+    report.check("ReservedStageName", message, at);
   }
   if (names.has(name)) {
     const message = `Duplicate stage name ${goQuote(name)}, stage names should be unique`;
-    report.check("DuplicateStageName", message, at, statement);
+    report.check("DuplicateStageName", message, at);
   }
   names.add(name);
   checkDescription("FROM", [name], statement, report);

@@ -1,0 +1,29 @@
+import { expect, test } from "vitest";
+import { expand } from "./expand.ts";
+import { ignoreMatcher } from "./ignore.ts";
+
+const values: Readonly<Record<string, string>> = { A: "a", SLASHES: "x/y/z" };
+const lookup = (name: string) => values[name];
+
+// What BuildKit's shell.Lex answers.
+test.each([
+  ["${A:${B", "syntax error: missing '}'"],
+  ["${A:yes}", "unsupported modifier (:y) in substitution"],
+  ["${A:#x}", "unsupported modifier (:#) in substitution"],
+  ["\u00a0${A", 'failed to process "\\u00a0${A"'],
+  ["${SLASHES/\\", "missing '/' in ${}"],
+])("%j is a fault: %s", (word, message) => {
+  expect(() => expand(word, lookup)).toThrow(message);
+});
+
+test.each([
+  ['"a\\b"', '"a\\\\b"'],
+  ["${B//x/y}", "${B/x/y}"],
+  ["${B:yes}", "${B:yes}"],
+])("kept as it is written, %s is %s", (word, text) => {
+  expect(expand(word, lookup, { quotes: "raw", escapes: "raw", unset: "keep" }).text).toBe(text);
+});
+
+test("a pattern of an ignore file has no class that goes backwards", () => {
+  expect(() => ignoreMatcher(["a[z-a]"])).toThrow("syntax error in pattern");
+});
