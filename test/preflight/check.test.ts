@@ -217,11 +217,17 @@ describe("checkImage", () => {
       file("opt/ld.so", buildElf({ soname: "ld-linux-x86-64.so.2" }), 0o755),
       file("opt/app", buildElf({ pie: true, interpreter: "/nowhere", needed: ["liba.so"] })),
       file("opt/lib/liba.so", buildElf({ soname: "liba.so" })),
+      file("opt/other", buildElf({ platform: tinyPlatforms["linux/arm64"] }), 0o755),
+      file("opt/object", buildElf({ type: "rel" }), 0o755),
+      file("opt/static", buildElf({})),
     ];
     const start = (...argv: string[]) => found({ Entrypoint: argv }, entries);
     expect(codes(await start("/opt/ld.so", "--library-path", "/opt/lib", "/opt/app"))).toEqual([]);
     expect(codes(await start("/opt/ld.so", "--argv0", "x", "/opt/app"))).toEqual(["error LIBRARY_MISSING"]);
     expect(codes(await start("/opt/ld.so", "/opt/gone"))).toEqual(["error PROGRAM_MISSING"]);
+    expect(codes(await start("/opt/ld.so", "/opt/other"))).toEqual(["error EXECUTABLE_WRONG_MACHINE"]);
+    expect(codes(await start("/opt/ld.so", "/opt/object"))).toEqual(["error EXECUTABLE_NOT_PROGRAM"]);
+    expect(codes(await start("/opt/ld.so", "/opt/static"))).toEqual(["error ENTRYPOINT_NOT_EXECUTABLE"]);
   });
 
   test("a library that a program notes it opens later is asked for", async () => {

@@ -1,4 +1,3 @@
-import { isIPv4 } from "node:net";
 import { openImage } from "@undocked/core";
 import { probeImage, type ProbeResult } from "@undocked/core/probe";
 import { registryClient } from "@undocked/registry";
@@ -29,7 +28,7 @@ export const command: Command = async (argv, io, signal) => {
   const port = numberIn("port", flags.text("port") ?? "8082", 65_535);
   const seconds = numberIn("timeout", flags.text("timeout") ?? "10", 3600);
   const address = flags.text("address") ?? "127.0.0.2";
-  if (!isIPv4(address) || !address.startsWith("127."))
+  if (!loopback.test(address))
     throw new UsageError(
       `--address takes a loopback address such as 127.0.0.2, not ${JSON.stringify(address)}.`,
     );
@@ -55,6 +54,8 @@ export const command: Command = async (argv, io, signal) => {
   print(result, address, port, flags.is("json"), io);
   return result.ok ? 0 : 1;
 };
+
+const loopback = /^127(?:\.(?:\d|[1-9]\d|1\d\d|2[0-4]\d|25[0-5])){3}$/;
 
 function numberIn(flag: string, text: string, most: number): number {
   const number = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;

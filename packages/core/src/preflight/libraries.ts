@@ -1,6 +1,7 @@
 import { closureOf } from "../elf/closure.ts";
 import type { ElfFacts } from "../elf/elf.ts";
 import type { ClosureOptions } from "../elf/loaded-object.ts";
+import { describeMachine } from "../elf/machine.ts";
 import { alternateProblems } from "./alternates.ts";
 import type { Walk } from "./image-files.ts";
 import { missingDlopens } from "./dlopen.ts";
@@ -79,6 +80,15 @@ export async function byLoader(
       prediction: `would fail (${loader} ends with an error)`,
       message: `${loader} is to load ${program}, which is ${isLoadable ? "static" : "neither a program nor a library"}.`,
       hint: isLoadable ? `Start ${program} itself.` : "Copy the program that the linker made.",
+    });
+    return;
+  }
+  if (itself.elf !== undefined && (elf.machine !== itself.elf.machine || elf.class !== itself.elf.class)) {
+    report(trial, next, {
+      code: "EXECUTABLE_WRONG_MACHINE",
+      prediction: `would fail (${loader} ends with 127)`,
+      message: `${loader} is to load ${program}, which is for ${describeMachine(elf)}, and the loader for ${describeMachine(itself.elf)}.`,
+      hint: "Copy the program for the image's platform.",
     });
     return;
   }
