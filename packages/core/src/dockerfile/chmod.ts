@@ -71,6 +71,8 @@ function bits(
   if (/[ugo]/.test(letters)) scope &= 0o777;
   // For "other" alone, set-id and sticky say nothing.
   const special = (scope & ~0o7) !== 0;
+  // Without a "who", sticky is all that such an action speaks of.
+  if (who === "" && letters.includes("t")) scope = STICKY;
   let wanted = 0;
   for (const letter of letters) {
     if (letter === "r") wanted |= 0o444;

@@ -7,7 +7,7 @@ export function isGitReference(text: string): boolean {
   const http = /^https?:\/\/[^/]+(\/[^#?]*)/i.exec(text);
   if (http !== null) return (http[1] ?? "").endsWith(".git") && !/^[^#]*#:?#/.test(text);
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return false;
-  if (/^github\.com\/[^/]+\/[^/]+/.test(text)) return true;
+  if (text.startsWith("github.com/")) return true;
   return /^[A-Za-z0-9_.-]+@[A-Za-z0-9.-]+:[^/\s]?\S*$/.test(text);
 }
 

@@ -30,6 +30,8 @@ const KNOWN = new Set(
  * @throws {DockerfileError} `DOCKERFILE_INVALID`, naming the component that does not fit
  */
 export function parsePlatformWord(text: string): Platform {
+  if (text.includes("*"))
+    throw new WordError(`${goQuote(text)}: wildcards not yet supported: invalid argument`);
   const [first = "", ...rest] = text.split("/");
   const system = new RegExp(OS_AND_VERSION).exec(first);
   if (system === null) {
@@ -50,13 +52,10 @@ export function parsePlatformWord(text: string): Platform {
   const [, name = "", version] = system;
   const osVersion = version === undefined || version === "" ? {} : { "os.version": version };
   const [architecture, variant] = rest;
-  if (architecture !== undefined) {
-    return { os: name.toLowerCase(), ...osVersion, ...architectureOf(architecture, variant) };
-  }
   const only = name.toLowerCase();
-  if (SYSTEMS.has(only) || only === "macos") {
-    return { os: only === "macos" ? "darwin" : only, ...osVersion, architecture: "amd64" };
-  }
+  const os = only === "macos" ? "darwin" : only;
+  if (architecture !== undefined) return { os, ...osVersion, ...architectureOf(architecture, variant) };
+  if (SYSTEMS.has(os)) return { os, ...osVersion, architecture: "amd64" };
   const machine = architectureOf(only);
   if (KNOWN.has(machine.architecture)) return { os: "linux", ...machine };
   throw new WordError(`${goQuote(text)}: unknown operating system or architecture: invalid argument`);
@@ -67,7 +66,7 @@ function architectureOf(name: string, given?: string): Pick<Platform, "architect
   const [architecture, implied] = (Object.hasOwn(ARCHITECTURES, lower)
     ? ARCHITECTURES[lower]
     : undefined) ?? [lower];
-  let variant = given?.toLowerCase() ?? implied;
+  let variant = implied ?? given?.toLowerCase();
   if (variant !== undefined && /^\d+$/.test(variant)) variant = `v${variant}`;
   if (architecture === "amd64" && variant === "v1") variant = undefined;
   if (architecture === "arm" && variant === "v7" && given === undefined) variant = undefined;

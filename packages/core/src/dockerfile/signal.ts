@@ -21,7 +21,7 @@ const REALTIME_LAST = 64;
 /**
  * The number of a signal: `SIGTERM`, `term`, `9`, `SIGRTMIN+3`, `RTMAX-1`.
  *
- * @throws {DockerfileError} `DOCKERFILE_INVALID`, for a name or number that Linux does not have
+ * @throws {DockerfileError} `DOCKERFILE_INVALID`, for a name that Linux does not have, or 0
  */
 export function parseSignal(text: string): number {
   const number = signalNumber(text);
@@ -31,10 +31,8 @@ export function parseSignal(text: string): number {
 
 function signalNumber(text: string): number | undefined {
   if (/^[+-]?\d{1,9}$/.test(text)) {
-    const number = Number(text);
-    return [...NUMBERS.values()].includes(number) || (number >= REALTIME_FIRST && number <= REALTIME_LAST)
-      ? number
-      : undefined;
+    // Whether the kernel has it is not asked.
+    return Number(text) === 0 ? undefined : Number(text);
   }
   const name = text.toUpperCase().replace(/^SIG/, "");
   // RTMIN and RTMAX each reach to the middle of the range.

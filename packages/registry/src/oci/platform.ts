@@ -54,8 +54,8 @@ export function formatPlatform(platform: Platform): string {
 export function normalizePlatform(platform: Platform): Platform {
   const { variant: given, ...rest } = platform;
   const architecture = ARCHITECTURES[platform.architecture] ?? platform.architecture;
-  let variant = given === "" ? undefined : given;
-  if (platform.architecture === "armel") variant = "v6";
+  // The old names say which variant it is.
+  let variant = { armel: "v6", armhf: "v7" }[platform.architecture] ?? (given === "" ? undefined : given);
   if (variant !== undefined && /^\d+$/.test(variant)) variant = `v${variant}`;
   if (architecture === "arm" && variant === undefined) variant = "v7";
   if (architecture === "arm64" && variant === "v8") variant = undefined;

@@ -1,0 +1,43 @@
+import { formatPlatform } from "@undocked/registry";
+import { describe, expect, test } from "vitest";
+import { parseChmod } from "./chmod.ts";
+import { isGitReference } from "./git-reference.ts";
+import { parsePlatformWord } from "./platform.ts";
+import { parseSignal } from "./signal.ts";
+
+// What the Go libraries answer that BuildKit is made of.
+describe("the small grammars", () => {
+  test.each([
+    ["=t", 0o640, 0o1640],
+    ["-rt", 0o1755, 0o755],
+    ["+ts", 0o644, 0o1644],
+    ["u=t", 0o755, 0o1055],
+  ])("--chmod=%s: without a who, sticky is all that it speaks of", (text, from, to) => {
+    expect(parseChmod(text)(from, false).toString(8)).toBe(to.toString(8));
+  });
+
+  test.each([
+    ["macos/arm64", "darwin/arm64"],
+    ["linux/armhf/v8", "linux/arm/v7"],
+    ["linux/armel/v7", "linux/arm/v6"],
+  ])("the platform %s is %s", (text, platform) => {
+    const parsed = parsePlatformWord(text);
+    expect(formatPlatform({ ...parsed, variant: parsed.variant ?? "v7" }).startsWith(platform)).toBe(true);
+  });
+
+  test("a platform with a wildcard is told so", () => {
+    expect(() => parsePlatformWord("linux/*")).toThrow('"linux/*": wildcards not yet supported');
+  });
+
+  test.each(["33", "99", "+7"])("%s is a signal", (text) => {
+    expect(parseSignal(text)).toBe(Number(text));
+  });
+
+  test("0 is no signal", () => {
+    expect(() => parseSignal("0")).toThrow("invalid signal: 0");
+  });
+
+  test("whatever is below github.com/ is a git reference", () => {
+    expect(isGitReference("github.com/owner")).toBe(true);
+  });
+});
