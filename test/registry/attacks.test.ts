@@ -130,7 +130,7 @@ describe("credentials", () => {
     ["a user in it", "https://user@attacker.example/token"],
     ["another scheme", "file:///etc/passwd"],
   ])(
-    "CVE-2026-48978 (GHSA-xf85-363p-868w, GHSA-28r5-37g7-p6mp): no login for a realm with %s",
+    "CVE-2026-48978 (GHSA-xf85-363p-868w, GHSA-28r5-37g7-p6mp, GHSA-9m43-p3cx-w8j5, ggcr 2193, ggcr 2258, golang/vulndb 6092, Test_validateRealm): no login for a realm with %s",
     async (_, realm) => {
       await using registry = await scriptedServer((__, response) =>
         empty(response, 401, { "WWW-Authenticate": `Bearer realm="${realm}",service="s"` }),
@@ -163,7 +163,7 @@ describe("credentials", () => {
     expect(clear.requests).toEqual([]);
   });
 
-  test("CVE-2026-50151 (GHSA-jxpm-75mh-9fp7): an upload's Location on another host gets none", async () => {
+  test("CVE-2026-50151 (GHSA-jxpm-75mh-9fp7, Test_BlobStore_Push_CrossHostRedirect): an upload's Location on another host gets none", async () => {
     await using other = await trap();
     await using registry = await basicFirst((request, response) => {
       if (request.method === "POST") empty(response, 202, { Location: `${other.url}/upload` });
@@ -178,7 +178,7 @@ describe("credentials", () => {
   });
 
   test.each([301, 302, 303, 307, 308])(
-    "GHSA-vh4v-2xq2-g5cg, CVE-2022-0235, CVE-2024-30260, CVE-2023-45143: another port after a %i gets none",
+    "GHSA-vh4v-2xq2-g5cg, CVE-2022-0235, CVE-2024-30260, CVE-2023-45143, Test_sameHTTPOrigin, TestClient_Do_Basic_Auth_RedirectAfterAuth: another port after a %i gets none",
     async (status) => {
       await using other = await trap();
       await using registry = await basicFirst((_, response) =>
@@ -216,25 +216,28 @@ describe("where a server sends us", () => {
     "https://169.254.169.254/x",
     "https://localhost/x",
     "//localhost/x",
-  ])("ggcr 2295, 2293, 2292, 2332, 2440 (SSRF): from a public registry not to %s", async (location) => {
-    await using registry = await scriptedServer((request, response) => {
-      if (request.method === "POST") empty(response, 202, { Location: location });
-      else if (request.method === "HEAD") empty(response, 404);
-      else empty(response, 307, { Location: location });
-    });
-    await using inner = await trap();
-    await using client = victim("registry.example", {
-      "https://registry.example": registry,
-      [new URL(location, "https://a").origin]: inner,
-    });
-    const repository = client.repository("registry.example/a");
-    const refused = { code: "REDIRECT_REFUSED" };
-    await expect(readAll(repository.fetch(layer))).rejects.toMatchObject(refused);
-    await expect(repository.push(layer, content)).rejects.toMatchObject(refused);
-    expect(inner.requests).toEqual([]);
-  });
+  ])(
+    "ggcr 2295, ggcr 2293, ggcr 2292, ggcr 2332, ggcr 2440 (TestNextLocationSSRFProtection, TestCheckRedirectSSRF): from a public registry not to %s",
+    async (location) => {
+      await using registry = await scriptedServer((request, response) => {
+        if (request.method === "POST") empty(response, 202, { Location: location });
+        else if (request.method === "HEAD") empty(response, 404);
+        else empty(response, 307, { Location: location });
+      });
+      await using inner = await trap();
+      await using client = victim("registry.example", {
+        "https://registry.example": registry,
+        [new URL(location, "https://a").origin]: inner,
+      });
+      const repository = client.repository("registry.example/a");
+      const refused = { code: "REDIRECT_REFUSED" };
+      await expect(readAll(repository.fetch(layer))).rejects.toMatchObject(refused);
+      await expect(repository.push(layer, content)).rejects.toMatchObject(refused);
+      expect(inner.requests).toEqual([]);
+    },
+  );
 
-  test("GHSA-h7vf-4x9w-h99v: a page of a listing on another host is not asked for", async () => {
+  test("GHSA-h7vf-4x9w-h99v, TestGetNextPageURL_SSRF: a page of a listing on another host is not asked for", async () => {
     await using other = await trap();
     await using registry = await scriptedServer((_, response) =>
       json(response, 200, { tags: ["a"] }, { Link: `<${other.url}/v2/a/tags/list>; rel="next"` }),
@@ -245,6 +248,66 @@ describe("where a server sends us", () => {
     };
     await expect(read()).rejects.toMatchObject({ code: "REDIRECT_REFUSED" });
     expect(other.requests).toEqual([]);
+  });
+
+  test.each([
+    ["in a circle", (page: number) => (page + 1) % 3],
+    ["always new", (page: number) => page + 1],
+  ])("oras-go 1215: pages without end, %s, end", async (_, next) => {
+    let page = 0;
+    await using registry = await scriptedServer((_request, response) => {
+      page = next(page);
+      json(response, 200, { tags: [] }, { Link: `</v2/a/tags/list?page=${page}>; rel="next"` });
+    });
+    await using client = victim(registry.host);
+    const read = async (): Promise<void> => {
+      for await (const __ of client.repository(`${registry.host}/a`).tags());
+    };
+    await expect(read()).rejects.toMatchObject({ code: "REGISTRY_PROTOCOL" });
+  });
+
+  test.each([
+    ["a layer's own URL does not lead inside", "https://169.254.169.254/layer"],
+    ["nor does what it redirects to", "https://cdn.example/layer"],
+  ])("TestValidateForeignURL, TestPullingForeignLayerSSRFViaRedirect: %s", async (_, url) => {
+    await using inner = await trap();
+    await using registry = await scriptedServer((__, response) => empty(response, 404));
+    await using cdn = await scriptedServer((__, response) =>
+      empty(response, 307, { Location: "https://169.254.169.254/layer" }),
+    );
+    const foreign: Descriptor = {
+      ...layer,
+      mediaType: "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+      urls: [url],
+    };
+    const names = {
+      "https://registry.example": registry,
+      "https://cdn.example": cdn,
+      "https://169.254.169.254": inner,
+    };
+    await using client = victim("registry.example", names, { foreignLayers: "fetch" });
+    const read = readAll(client.repository("registry.example/a").fetch(foreign));
+    await expect(read).rejects.toMatchObject({ code: "REDIRECT_REFUSED" });
+    expect(inner.requests).toEqual([]);
+  });
+
+  test("TestBearerTokenNotLeakedOnCrossHostChallenge: a token is not shown to who a redirect leads to, and asks", async () => {
+    await using other = await scriptedServer((_, response) =>
+      empty(response, 401, { "WWW-Authenticate": 'Bearer realm="/token",service="other"' }),
+    );
+    await using registry = await scriptedServer((request, response) => {
+      if (request.path.startsWith("/token")) json(response, 200, { token: "CANARY-token" });
+      else if (request.authorization === undefined) {
+        empty(response, 401, { "WWW-Authenticate": 'Bearer realm="/token",service="s"' });
+      } else empty(response, 307, { Location: `${other.url}/blob` });
+    });
+    await using client = victim(registry.host);
+    await expect(readAll(client.repository(`${registry.host}/a`).fetch(layer))).rejects.toThrow();
+    expect(registry.requests.some(({ authorization }) => authorization?.includes("CANARY") === true)).toBe(
+      true,
+    );
+    expect(other.requests.length).toBeGreaterThan(0);
+    withoutSecrets(other);
   });
 });
 
@@ -343,7 +406,7 @@ describe("content", () => {
     });
   });
 
-  test("a JSON of 100,000 levels, and keys of prototypes, are refused or harmless", () => {
+  test("a JSON of 100,000 levels, and keys of a prototype, are refused or harmless", () => {
     const deep = `${'{"a":'.repeat(100_000)}1${"}".repeat(100_000)}`;
     expect(() => parseManifestDocument(Buffer.from(deep), MediaType.ociIndex)).toThrow();
     const keys = `{"schemaVersion":2,"manifests":[],"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}}}`;
@@ -461,7 +524,7 @@ describe("texts", () => {
     },
   );
 
-  test("logs: no error, event or warning has a secret, even one that the server sends back", async () => {
+  test("logs, TestFormatResponseBody_CredentialRedaction: no error, event or warning has a secret, even one that the server sends back", async () => {
     const basic = Buffer.from(`user:${secret}`).toString("base64");
     await using registry = await scriptedServer((request, response) => {
       if (request.authorization === undefined) {
@@ -482,5 +545,27 @@ describe("texts", () => {
     expect(text).toContain("answered with 400");
     expect(text).not.toContain("CANARY");
     expect(text).not.toContain(basic);
+  });
+
+  test("TestRedactFetchBlob: a signed URL that fails is told without its signature", async () => {
+    await using storage = await scriptedServer((_, response) => empty(response, 403));
+    await using registry = await basicFirst((_, response) =>
+      empty(response, 307, { Location: `${storage.url}/blob?X-Amz-Signature=CANARY&sig=CANARY` }),
+    );
+    const events: RegistryEvent[] = [];
+    await using client = victim(registry.host, undefined, { onEvent: (event) => events.push(event) });
+    const error = await readAll(client.repository(`${registry.host}/a`).fetch(layer)).catch(
+      (it: unknown) => it,
+    );
+    expect(error).toBeInstanceOf(Error);
+    expect(storage.requests.length).toBeGreaterThan(0);
+    expect(inspect([error, events], { depth: Number.POSITIVE_INFINITY, showHidden: true })).not.toContain(
+      "CANARY",
+    );
+  });
+
+  test("a key that is there twice is refused in a document", () => {
+    const text = `{"schemaVersion":2,"manifests":[],"manifests":[${JSON.stringify(layer)}]}`;
+    expect(() => parseManifestDocument(Buffer.from(text), MediaType.ociIndex)).toThrow();
   });
 });

@@ -9,7 +9,7 @@ import {
   type Descriptor,
 } from "@undocked/registry";
 import { startRegistry } from "@undocked/registry/server";
-import { expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 
 /** Numbers in [0, 1) that are the same in every run. */
 function numbers(seed: number): () => number {
@@ -24,12 +24,25 @@ const password = "CANARY";
 // All of them take some minutes: UNDOCKED_SEEDS=50.
 const seeds = Array.from({ length: Number(process.env["UNDOCKED_SEEDS"] ?? "3") }, (_, index) => index + 1);
 
+const seen = { runs: 0, blobs: 0, failed: 0, requests: 0 };
+afterAll(() => {
+  const { runs, blobs, failed, requests } = seen;
+  console.log(
+    `${runs} of ${seeds.length} seeded runs: ${blobs} blobs up and down, ${failed} of ${requests} requests failed by a fault`,
+  );
+});
+
 test.each(seeds)(
   "1,000 blobs over a line with 20 ms and 5 in 100 requests failing: all arrive, none twice, no token elsewhere (seed %i)",
   async (seed) => {
     const random = numbers(seed);
     // Five faults of one request in a hundred each.
-    const when = (): boolean => random() < 0.01;
+    let faulty = 0;
+    const when = (): boolean => {
+      const fails = random() < 0.01;
+      if (fails) faulty += 1;
+      return fails;
+    };
     await using registry = await startRegistry({
       auth: { type: "bearer", users: { user: password } },
       faults: [
@@ -71,6 +84,10 @@ test.each(seeds)(
     const elsewhere = registry.requests.filter(({ path }) => /[?&]signature=/.test(path));
     expect(elsewhere.length).toBeGreaterThanOrEqual(1000);
     expect(elsewhere.filter(({ credential }) => credential !== "none")).toEqual([]);
+    seen.runs += 1;
+    seen.blobs += received.length;
+    seen.failed += faulty;
+    seen.requests += registry.requests.length;
   },
   120_000,
 );
