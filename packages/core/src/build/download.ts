@@ -12,7 +12,7 @@ import {
 } from "@undocked/registry";
 import { directoryTree } from "../context/directory-tree.ts";
 import type { FileContent } from "../context/source-tree.ts";
-import type { WrittenFile } from "../rootfs/copy-sources.ts";
+import type { WrittenFile } from "../rootfs/copy-step.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** Fetches what ADD names by URL, and has it until it is disposed of. */

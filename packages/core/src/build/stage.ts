@@ -4,7 +4,7 @@ import type { SourceTree } from "../context/source-tree.ts";
 import type { Entry } from "../layer/entry.ts";
 import type { BuildPlan, CopySource, StageBase, StagePlan, Step, WorkdirStep } from "../plan/plan.ts";
 import { copy } from "../rootfs/copy.ts";
-import type { WrittenFile } from "../rootfs/copy-sources.ts";
+import type { WrittenFile } from "../rootfs/copy-step.ts";
 import { parseOwner } from "../rootfs/owner.ts";
 import { emptyRootFs, type RootFs } from "../rootfs/rootfs.ts";
 import { workdir } from "../rootfs/workdir.ts";

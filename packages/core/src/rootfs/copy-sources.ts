@@ -1,11 +1,8 @@
 import { baseName, cleanPath, joinPath } from "../context/path.ts";
 import { resolveInside } from "../context/resolve.ts";
-import type { FileContent, SourceNode, SourceTree } from "../context/source-tree.ts";
+import type { SourceNode, SourceTree } from "../context/source-tree.ts";
 import { CopyError } from "./copy-error.ts";
-import type { CopyStep } from "./copy-step.ts";
-
-/** Go's `path.Match`. */
-export type PathMatch = (pattern: string, name: string) => boolean;
+import type { CopyStep, PathMatch } from "./copy-step.ts";
 
 /** Something of a tree that is to be copied. */
 export interface Chosen {
@@ -15,17 +12,6 @@ export interface Chosen {
   readonly node: SourceNode;
   /** What it is called at the destination: its name before links were followed. */
   readonly name: string;
-}
-
-/** A file that is not in a tree: a heredoc, a download. */
-export interface WrittenFile {
-  readonly name: string;
-  readonly content: FileContent;
-  readonly mode: number;
-  /** Seconds since 1970. */
-  readonly mtime: number;
-  /** Whether ADD takes it apart if it is an archive. Default: no. */
-  readonly unpack?: boolean;
 }
 
 const WILDCARD = /[*?[]/;
@@ -47,8 +33,8 @@ export function chooseSources(
   { match, exclude }: Pick<CopyStep, "match" | "exclude">,
 ): Chosen[] {
   const path = cleanPath(source);
-  const paths = hasWildcard(path) ? matchingPaths(tree, path, match) : [path];
-  return paths.map((path) => chosenAt(tree, path, exclude));
+  if (!hasWildcard(path)) return [chosenAt(tree, path, exclude)];
+  return matchingPaths(tree, path, match).map((found) => chosenAt(tree, found, undefined));
 }
 
 function chosenAt(tree: SourceTree, path: string, exclude: CopyStep["exclude"]): Chosen {

@@ -1,7 +1,20 @@
 import type { IgnoreRules } from "../context/filtered-tree.ts";
-import type { SourceTree } from "../context/source-tree.ts";
-import type { PathMatch, WrittenFile } from "./copy-sources.ts";
+import type { FileContent, SourceTree } from "../context/source-tree.ts";
 import type { Owner } from "./owner.ts";
+
+/** Go's `path.Match`. */
+export type PathMatch = (pattern: string, name: string) => boolean;
+
+/** A file that is not in a tree: a heredoc, a download. */
+export interface WrittenFile {
+  readonly name: string;
+  readonly content: FileContent;
+  readonly mode: number;
+  /** Seconds since 1970. */
+  readonly mtime: number;
+  /** Whether ADD takes it apart if it is an archive. Default: no. */
+  readonly unpack?: boolean;
+}
 
 /** Where a COPY takes from: a path or pattern of a tree, or a file that the Dockerfile itself brings. */
 export type CopySource =

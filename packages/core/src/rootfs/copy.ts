@@ -7,8 +7,8 @@ import { isArchive, unpackArchive, type ArchiveStep } from "./archive.ts";
 import { changeSet, type ChangeSet } from "./change-set.ts";
 import { blocked, copierFor, type Copier } from "./copier.ts";
 import { copyParents } from "./copy-parents.ts";
-import { chooseSources, type Chosen, type WrittenFile } from "./copy-sources.ts";
-import type { CopySource, CopyStep } from "./copy-step.ts";
+import { chooseSources, type Chosen } from "./copy-sources.ts";
+import type { CopySource, CopyStep, WrittenFile } from "./copy-step.ts";
 import { makeDirectories } from "./directories.ts";
 import { emptyRootFs, type LayerContent, type RootFs } from "./rootfs.ts";
 
