@@ -64,28 +64,34 @@ for (const [name, workload] of Object.entries(workloads)) {
   for (let round = 1; round <= Number(options.rounds); round += 1) {
     starts.push(await measure(`'${process.execPath}' -e 0`, { env: process.env, scratch }));
     for (const tool of tools) await runTool(tool, workload, { name, context, round });
+    save();
   }
 }
 
-const report = {
-  date: new Date().toISOString(),
-  machine: { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version },
-  scale,
-  rounds: Number(options.rounds),
-  start: starts.map(({ wall, cpu, peak }) => ({ wall, cpu, peak })),
-  base: { layerBytes: base.layer.length, made: options.base === undefined },
-  versions: Object.fromEntries(tools.map((tool) => [tool.name, tool.version()])),
-  results,
-};
-const tables = formatTables(report, workloads);
-console.log(`\n${tables}`);
-if (!options["no-save"]) {
-  const directory = fileURLToPath(new URL("results/", import.meta.url));
-  mkdirSync(directory, { recursive: true });
-  const stem = join(directory, [report.date.slice(0, 10), options.name].filter(Boolean).join("-"));
-  writeFileSync(`${stem}.json`, `${JSON.stringify(report, undefined, 2)}\n`);
-  writeFileSync(`${stem}.md`, tables);
-  writeFileSync(`${stem}.svg`, chart(report, workloads));
+console.log(`\n${save()}`);
+
+/** After each round, so that a comparison that is stopped has its results so far. */
+function save() {
+  const report = {
+    date: new Date().toISOString(),
+    machine: { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version },
+    scale,
+    rounds: Number(options.rounds),
+    start: starts.map(({ wall, cpu, peak }) => ({ wall, cpu, peak })),
+    base: { layerBytes: base.layer.length, made: options.base === undefined },
+    versions: Object.fromEntries(tools.map((tool) => [tool.name, tool.version()])),
+    results,
+  };
+  const tables = formatTables(report, workloads);
+  if (!options["no-save"]) {
+    const directory = fileURLToPath(new URL("results/", import.meta.url));
+    mkdirSync(directory, { recursive: true });
+    const stem = join(directory, [report.date.slice(0, 10), options.name].filter(Boolean).join("-"));
+    writeFileSync(`${stem}.json`, `${JSON.stringify(report, undefined, 2)}\n`);
+    writeFileSync(`${stem}.md`, tables);
+    writeFileSync(`${stem}.svg`, chart(report, workloads));
+  }
+  return tables;
 }
 
 function isWanted({ name }) {

@@ -7,12 +7,18 @@ import type { Entry } from "../layer/entry.ts";
  * identity.
  */
 export function gateKey(entries: readonly Entry[], platform: Platform): string | undefined {
-  const identities: string[] = [];
+  const hash = createHash("sha256");
+  let lines: string[] = [];
   for (const entry of entries) {
     if (entry.kind !== "file") continue;
     if (entry.content.identity === undefined) return undefined;
-    identities.push(`${entry.path}\0${entry.content.identity}`);
+    lines.push(`${entry.path}\0${entry.content.identity}\n`);
+    if (lines.length < BATCH) continue;
+    hash.update(lines.join(""));
+    lines = [];
   }
-  const hash = createHash("sha256").update(identities.join("\n")).digest("hex");
-  return `gate 1 ${formatPlatform(platform)} ${hash}`;
+  return `gate 2 ${formatPlatform(platform)} ${hash.update(lines.join("")).digest("hex")}`;
 }
+
+/** Lines hashed in one go: a call for each would cost more than the hashing, and all of them much memory. */
+const BATCH = 1000;
