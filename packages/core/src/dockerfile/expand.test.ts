@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { expand } from "./expand.ts";
 import { ignoreMatcher } from "./ignore.ts";
 
-const values: Readonly<Record<string, string>> = { A: "a", SLASHES: "x/y/z" };
+const values: Readonly<Record<string, string>> = { A: "a", SLASHES: "x/y/z", LINES: "ab\nacb" };
 const lookup = (name: string) => values[name];
 
 // What BuildKit's shell.Lex answers.
@@ -22,6 +22,16 @@ test.each([
   ["${B:yes}", "${B:yes}"],
 ])("kept as it is written, %s is %s", (word, text) => {
   expect(expand(word, lookup, { quotes: "raw", escapes: "raw", unset: "keep" }).text).toBe(text);
+});
+
+test.each([
+  ["${LINES##*b}", "\nacb"],
+  ["${LINES%%a*}", "ab\n"],
+  ["${LINES/a?b/x}", "ab\nx"],
+  ["${LINES//a*c/x}", "ab\nxb"],
+  ["${LINES#ab?}", "ab\nacb"],
+])("a wildcard stays in its line: %s is %j", (word, text) => {
+  expect(expand(word, lookup).text).toBe(text);
 });
 
 test("a pattern of an ignore file has no class that goes backwards", () => {

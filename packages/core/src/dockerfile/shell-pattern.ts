@@ -41,7 +41,14 @@ export function replacePattern(
   for (let from = 0; from <= characters.length;) {
     const start = find(characters, head, from);
     const end = start === undefined ? undefined : prefixEnd(characters, runs, start, "longest");
-    if (start === undefined || end === undefined) break;
+    if (start === undefined) break;
+    if (end === undefined) {
+      // What fails from the first place of a line fails from its others too.
+      const line = characters.indexOf("\n", start);
+      if (line < 0) break;
+      from = line + 1;
+      continue;
+    }
     // Go's rule: an empty match right after a match does not count.
     if (end > start || start !== afterMatch) {
       result.push(characters.slice(copied, start).join(""), replacement);
@@ -86,7 +93,11 @@ function prefixEnd(
   let end = start + head.length;
   for (const [index, run] of others.entries()) {
     const last = index === others.length - 1;
-    const at = last && reach === "longest" ? findLast(characters, run, end) : find(characters, run, end);
+    // As in Go's regular expressions, `*` and `?` stay in their line.
+    const line = characters.indexOf("\n", end);
+    const limit = line < 0 ? characters.length : line;
+    const at =
+      last && reach === "longest" ? findLast(characters, run, end, limit) : find(characters, run, end, limit);
     if (at === undefined) return undefined;
     end = at + run.length;
   }
@@ -98,19 +109,27 @@ type Run = Runs[number];
 function matchesAt(characters: readonly string[], run: Run, at: number): boolean {
   return (
     at + run.length <= characters.length &&
-    run.every((wanted, index) => wanted === undefined || wanted === characters[at + index])
+    run.every((wanted, index) => {
+      const character = characters[at + index];
+      return wanted === undefined ? character !== "\n" : wanted === character;
+    })
   );
 }
 
-function find(characters: readonly string[], run: Run, from: number): number | undefined {
-  for (let at = from; at + run.length <= characters.length; at += 1) {
+function find(
+  characters: readonly string[],
+  run: Run,
+  from: number,
+  limit = characters.length,
+): number | undefined {
+  for (let at = from; at <= limit && at + run.length <= characters.length; at += 1) {
     if (matchesAt(characters, run, at)) return at;
   }
   return undefined;
 }
 
-function findLast(characters: readonly string[], run: Run, from: number): number | undefined {
-  for (let at = characters.length - run.length; at >= from; at -= 1) {
+function findLast(characters: readonly string[], run: Run, from: number, limit: number): number | undefined {
+  for (let at = Math.min(limit, characters.length - run.length); at >= from; at -= 1) {
     if (matchesAt(characters, run, at)) return at;
   }
   return undefined;

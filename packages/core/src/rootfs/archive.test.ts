@@ -109,6 +109,28 @@ test("the last header of a hard link decides owner, mode and time", async () => 
   expect([seen["/o/a"], seen["/o/b"]]).toEqual(["file 4755 33:44", "file 4755 33:44"]);
 });
 
+test("every name of a file has what the last header of its links says", async () => {
+  const link = { kind: "hardlink", linkTarget: "u" } as const;
+  const archive = [
+    entry("u"),
+    entry("dot", { ...link, uid: 30 }),
+    entry("foo", { ...link, uid: 20, mode: 0o444 }),
+  ];
+  expect(await added(emptyRootFs(), "/", archive)).toEqual({
+    "/dot": "file 444 20:22",
+    "/foo": "file 444 20:22",
+    "/u": "file 444 20:22",
+  });
+});
+
+test("a hard link to a symlink leaves its mode", async () => {
+  const seen = await added(emptyRootFs(), "/", [
+    entry("l", { kind: "symlink", linkTarget: "x", mode: 0o777 }),
+    entry("h", { kind: "hardlink", linkTarget: "l", mode: 0o444, uid: 9 }),
+  ]);
+  expect(seen["/h"]).toBe("symlink 777 9:22 -> x");
+});
+
 describe("path traversal", () => {
   test.each(["../../evil", "/evil", "a/../../../evil", "./../evil"])(
     "%s stays in the destination",

@@ -52,17 +52,27 @@ export async function isArchive(file: AsyncIterable<Uint8Array>): Promise<boolea
 export async function unpackArchive(changes: ChangeSet, step: ArchiveStep): Promise<void> {
   const { path: destination } = changes.root.resolve(cleanPath(step.destination));
   makeDirectories(changes, destination, { uid: 0, gid: 0, ...step.owner, mode: 0o755, mtime: step.now });
+  const links: LinkNames = new Map();
   for await (const { header } of readTar(inflated(step.archive), step.limits)) {
-    unpack(changes, destination, header, step);
+    unpack(changes, destination, header, step, links);
   }
 }
 
-function unpack(changes: ChangeSet, destination: string, header: TarHeader, step: ArchiveStep): void {
+/** The names of each file that hard links have made, by its link group. */
+type LinkNames = Map<string, Set<string>>;
+
+function unpack(
+  changes: ChangeSet,
+  destination: string,
+  header: TarHeader,
+  step: ArchiveStep,
+  links: LinkNames,
+): void {
   const inner = cleanPath(header.path);
   const path = inner === "/" ? destination : placeOf(changes, destination, inner, step);
   const there = changes.root.lstat(path);
   if (there?.kind === "directory" && header.kind !== "directory") changes.remove(path);
-  if (header.kind === "hardlink") return linkTo(changes, destination, path, header, step);
+  if (header.kind === "hardlink") return linkTo(changes, destination, path, header, step, links);
   if (there !== undefined && there.kind !== "directory") changes.remove(path);
   const node: SourceNode = {
     kind: header.kind,
@@ -126,6 +136,7 @@ function linkTo(
   path: string,
   header: TarHeader,
   step: ArchiveStep,
+  links: LinkNames,
 ): void {
   const target = placeOf(changes, destination, cleanPath(header.linkTarget ?? ""), step);
   const node = changes.root.lstat(target);
@@ -138,15 +149,21 @@ function linkTo(
       },
     );
   }
+  const group = node.linkGroup ?? `${changes.step}:archive:${target}`;
   const shared: SourceNode = {
     ...node,
-    mode: header.mode,
     uid: step.owner?.uid ?? header.uid,
     gid: step.owner?.gid ?? header.gid,
-    mtime: header.mtime,
-    linkGroup: node.linkGroup ?? `${changes.step}:archive:${target}`,
+    // A link to a symlink leaves its mode and time.
+    ...(node.kind === "symlink" ? {} : { mode: header.mode, mtime: header.mtime }),
+    linkGroup: group,
   };
   const content = node.kind === "file" ? changes.root.open(target) : undefined;
-  changes.put(target, shared, content);
+  const names = links.get(group) ?? new Set();
+  links.set(group, names.add(target));
+  for (const name of names) {
+    if (name === target || changes.root.lstat(name)?.linkGroup === group) changes.put(name, shared, content);
+  }
   changes.put(path, shared, content);
+  names.add(path);
 }

@@ -22,6 +22,9 @@ export function copyParents(changes: ChangeSet, tree: SourceTree, source: string
   const roots = hasWildcard(above) ? matchingPaths(tree, above, step.match) : [above];
   for (const root of roots) {
     const { path, node } = resolveInside(tree, root);
+    if (node === undefined && hasWildcard(pattern) && !hasWildcard(above)) {
+      throw missing(tree, above, `lstat ${above}: no such file or directory`);
+    }
     if (node?.kind !== "directory") {
       if (hasWildcard(source)) continue;
       throw missing(tree, cleanPath(source));

@@ -314,6 +314,14 @@ test("--parents does not find what --exclude leaves out, nor the root", () => {
     expect(() => copy(emptyRootFs(), step)).toThrow(expect.objectContaining({ code: "COPY_SOURCE_MISSING" }));
 });
 
+test("--parents wants what stands before the pivot, with a wildcard behind it too", () => {
+  const parents = () => () => true;
+  expect(() => copy(emptyRootFs(), stepOf(memoryTree({}), ["d/./*"], "/", { parents }))).toThrow(
+    "lstat /d: no such file or directory",
+  );
+  expect(copy(emptyRootFs(), stepOf(memoryTree({}), ["d*/./*"], "/", { parents }))).toEqual([]);
+});
+
 test("names of one file stay so within a tree, not from one match of a pattern to the next", () => {
   const linked = { kind: "file", content: "x", linkGroup: "1" } as const;
   const tree = memoryTree({ "d/a": linked, "d/b": linked, e: linked });
