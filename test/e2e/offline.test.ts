@@ -174,6 +174,14 @@ test("a base by its digest is asked for once, and never again", async () => {
   expect([again.digest, bench.registry.requests.length]).toEqual([first.digest, before]);
 });
 
+test("what came by a tag is known by its digest", async () => {
+  await using online = await build();
+  const { digest } = await bench.client.repository(base).resolve("latest");
+  const dockerfile = { text: `FROM ${base.replace(":latest", "")}@${digest}\nCOPY f /bin/f\n` };
+  await using again = await offline({ dockerfile });
+  expect(again.layers).toEqual(online.layers);
+});
+
 test("ADD takes from the cache what has a checksum, and says what it cannot fetch", async () => {
   let asked = 0;
   const server = createServer((_, response) => {

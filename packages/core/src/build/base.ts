@@ -14,6 +14,7 @@ import {
   readAll,
   referenceTarget,
   selectPlatform,
+  UndockedError,
   type BlobSource,
   type CallOptions,
   type Descriptor,
@@ -53,17 +54,30 @@ export async function openRegistryImage(text: string, opening: Opening): Promise
   const { offline, references, content, directory } = workspace;
   if (offline === undefined) {
     const repository = workspace.client.repository(reference);
-    const known = reference.digest === undefined ? undefined : (await references?.read(name))?.target;
+    const known = reference.digest === undefined ? undefined : await knownRoot(reference, workspace);
     const root = known ?? (await resolveOnce(repository, reference, opening));
     if (known === undefined) await references?.write(name, { target: root });
     const source = keptSource(repository, content, { directory });
     return { ...(await openImage(source, root, name, opening)), repository: reference };
   }
-  const root = (await references?.read(name))?.target;
+  const root = await knownRoot(reference, workspace);
   if (root === undefined) throw offline.missingName(name, "image");
   const absent = absentSource((target) => offline.missingContent(contentName(target), target, name));
   const source = keptSource(absent, content, { directory });
   return { ...(await openImage(source, root, name, opening)), repository: reference };
+}
+
+/** What the reference stood for the last time; of a digest, too, what came by a tag. */
+async function knownRoot(
+  reference: Reference,
+  { references, content }: Workspace,
+): Promise<Descriptor | undefined> {
+  const kept = await references?.read(formatReference(reference));
+  if (kept !== undefined || reference.digest === undefined) return kept?.target;
+  return await content.resolve(reference.digest).catch((error: unknown) => {
+    if (error instanceof UndockedError) return undefined;
+    throw error;
+  });
 }
 
 /** Builds that use one client at the same time ask once. */

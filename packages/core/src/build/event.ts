@@ -3,13 +3,7 @@ import type { Descriptor, Diagnostic } from "@undocked/registry";
 /** What a build tells while it runs; secrets are never in it. */
 export type BuildEvent =
   /** A base image was found. */
-  | {
-      readonly kind: "base";
-      readonly reference: string;
-      readonly digest: string;
-      /** For which platform it was looked for, where there are several. */
-      readonly platform?: string;
-    }
+  | { readonly kind: "base"; readonly reference: string; readonly digest: string }
   /** The headers of a base's layer are read, as its index was not in the cache. */
   | { readonly kind: "index"; readonly layer: Descriptor }
   /** An instruction is carried out; `text` is its history entry's. */

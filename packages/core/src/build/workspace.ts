@@ -6,6 +6,7 @@ import {
   type LocalStore,
   type RegistryClient,
   type RegistryClientOptions,
+  type Resolver,
 } from "@undocked/registry";
 import { indexCache, type IndexCache } from "../cache/index-cache.ts";
 import { recipeCache, type RecipeCache } from "../cache/recipe-cache.ts";
@@ -20,7 +21,7 @@ export interface Workspace extends AsyncDisposable {
   /** Where content and indexes lie. */
   readonly directory: string;
   /** Takes the build's own layers, and the documents of its bases. */
-  readonly content: LocalStore;
+  readonly content: LocalStore & Resolver;
   readonly indexes: IndexCache;
   /** `undefined`: nothing is kept for the next build. */
   readonly recipes: RecipeCache | undefined;
