@@ -148,6 +148,12 @@ describe("checkImage", () => {
       undefined,
     ],
     [
+      "a byte order mark before the first command of a script",
+      { Entrypoint: ["/sh", "/run"] },
+      [file("sh", buildElf({}), 0o755), file("run", "\uFEFF#!/sh\nexit 0\n")],
+      "warning SCRIPT_NOT_TEXT",
+    ],
+    [
       "a script from standard input",
       { Entrypoint: ["/sh", "/dev/stdin"] },
       [file("sh", buildElf({}), 0o755)],

@@ -25,13 +25,7 @@ export interface ReadScript {
   readonly wantsText: boolean;
 }
 
-const texts: ReadonlySet<FileFormat> = new Set([
-  "text",
-  "script",
-  "script-with-bom",
-  "script-indented",
-  "empty",
-]);
+const texts: ReadonlySet<FileFormat> = new Set(["text", "script", "script-indented", "empty"]);
 
 /** A program that reads scripts opens the file that it is told to read, as its user. */
 export async function readScript(
