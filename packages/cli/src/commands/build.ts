@@ -9,6 +9,7 @@ import {
   type FileMapping,
   type Output,
 } from "@undocked/core";
+import { parseAnnotations } from "../annotation.ts";
 import { keyValue, parseArguments, UsageError, type Arguments, type Usage } from "../args.ts";
 import type { Command, Io } from "../io.ts";
 import { writeMetadata } from "../metadata.ts";
@@ -153,7 +154,7 @@ async function buildOptions(flags: Arguments, io: Io): Promise<BuildOptions> {
     namedContexts: Object.fromEntries(flags.texts("build-context").map((text) => namedContext(text, io))),
     labels: Object.fromEntries(flags.texts("label").map((text) => keyValue("label", text))),
     ...(platforms.length === 0 ? {} : { platforms }),
-    ...optional("annotations", annotations(flags)),
+    ...optional("annotations", parseAnnotations(flags.texts("annotation"))),
     ...optional("target", flags.text("target")),
     ...optional("executables", choice(flags, "executables", ["static", "self-contained", "any"] as const)),
     ...optional("preflight", choice(flags, "preflight", ["error", "warn", "off"] as const)),
@@ -169,20 +170,6 @@ async function buildOptions(flags: Arguments, io: Io): Promise<BuildOptions> {
     ...optional("compression", parseCompression(flags.text("compression"))),
     registry: await registryOptions(flags, io),
   };
-}
-
-/** As buildx spells them; those of a manifest need no word for it. */
-function annotations(flags: Arguments): BuildOptions["annotations"] {
-  const found = { manifest: {}, index: {} } satisfies BuildOptions["annotations"];
-  const texts = flags.texts("annotation");
-  for (const text of texts) {
-    const [, kinds = "manifest", rest = ""] =
-      /^(?:((?:manifest|index)(?:,(?:manifest|index))*):)?(.*)$/s.exec(text) ?? [];
-    const [name, value] = keyValue("annotation", rest);
-    if (kinds.includes("manifest")) Object.assign(found.manifest, { [name]: value });
-    if (kinds.includes("index")) Object.assign(found.index, { [name]: value });
-  }
-  return texts.length === 0 ? undefined : found;
 }
 
 /** A directory starts where the command is run. */
