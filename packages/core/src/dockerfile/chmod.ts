@@ -32,7 +32,14 @@ export function parseChmod(text: string): ModeChange {
       );
     }
     const [, who = "", tail = ""] = match;
-    return [...tail.matchAll(ACTION)].map(([, operator = "", letters = ""]) => ({ who, operator, letters }));
+    return [...tail.matchAll(ACTION)].flatMap(([, operator = "", letters = ""]) =>
+      // A copy is an action of its own, and so is what stands behind it; an `X` there only adds.
+      (letters.match(/[ugo]|[^ugo]+/g) ?? [""]).map((part, index) => ({
+        who,
+        operator: operator === "=" && index > 0 && /^X+$/.test(part) ? "+" : operator,
+        letters: part,
+      })),
+    );
   });
   return (mode, isDirectory) => {
     let result = mode;

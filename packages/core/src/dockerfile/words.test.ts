@@ -12,7 +12,9 @@ describe("the small grammars", () => {
     ["-rt", 0o1755, 0o755],
     ["+ts", 0o644, 0o1644],
     ["u=t", 0o755, 0o1055],
-  ])("--chmod=%s: without a who, sticky is all that it speaks of", (text, from, to) => {
+    ["=ox", 0o644, 0o111],
+    ["g=uX", 0o740, 0o770],
+  ])("--chmod=%s of %i is %i", (text, from, to) => {
     expect(parseChmod(text)(from, false).toString(8)).toBe(to.toString(8));
   });
 
