@@ -9,6 +9,7 @@ import {
   type Manifest,
   type Platform,
 } from "@undocked/registry";
+import { DEFAULT_CACHE_SIZE, keepWithin } from "../cache/keep-within.ts";
 import type { MappedTree } from "../context/mapped-tree.ts";
 import type { BuildPlan } from "../plan/plan.ts";
 import type { Proof } from "../preflight/proof.ts";
@@ -97,6 +98,7 @@ export async function buildImage(options: BuildOptions = {}): Promise<BuiltImage
   try {
     const hint = "Make room, or name another directory as the cache.";
     return await writingTo("CACHE_UNUSABLE", directory, hint, async () => {
+      if (cache !== false) await keepWithin(directory, options.cacheMaxSize ?? DEFAULT_CACHE_SIZE);
       await using held = scope();
       const build = { options, checked, workspace, signal, hold: held.hold, warnings };
       try {

@@ -92,6 +92,8 @@ export interface BuildOptions {
   readonly sourceDateEpoch?: number;
   /** Where layers and header indexes are kept. Default: `undocked` in the user's cache directory. `false`: nothing is kept. */
   readonly cache?: string | false;
+  /** Bytes that the cache may grow to; what was of use the longest time ago goes first. Looked at once an hour. Default: 10 GB. */
+  readonly cacheMaxSize?: number;
   /**
    * Nothing is fetched: bases come from layouts or from what earlier builds have left in the cache, and what is missing there is told.
    * Outputs can be written, and nothing be pushed. Default: no.
@@ -159,6 +161,7 @@ const schema: z.ZodType<BuildOptions> = z.strictObject({
   timestamps: z.enum(["epoch", "preserve"]).exactOptional(),
   sourceDateEpoch: z.int().nonnegative().exactOptional(),
   cache: z.union([z.string().min(1), z.literal(false)], "a directory's path or false").exactOptional(),
+  cacheMaxSize: z.int("a number of bytes").nonnegative("a number of bytes").exactOptional(),
   offline: z.boolean().exactOptional(),
   verify: z.enum(["stat", "content"]).exactOptional(),
   compression: z
