@@ -76,7 +76,7 @@ function save() {
     date: new Date().toISOString(),
     machine: { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version },
     scale,
-    rounds: Number(options.rounds),
+    rounds: Math.max(0, ...results.map(({ round }) => round)),
     start: starts.map(({ wall, cpu, peak }) => ({ wall, cpu, peak })),
     base: { layerBytes: base.layer.length, made: options.base === undefined },
     versions: Object.fromEntries(tools.map((tool) => [tool.name, tool.version()])),
