@@ -17,7 +17,7 @@ import { platformOfStage, refusedExecutables } from "./executables.ts";
 import { faults, located, locatedAsync } from "./faults.ts";
 import { stepKey } from "./local-check.ts";
 import type { ExecutablePolicy } from "./options.ts";
-import { orderedWork, type OrderedWork, type Place } from "./ordered-work.ts";
+import { orderedWork, unlessStopped, type OrderedWork, type Place } from "./ordered-work.ts";
 import { forPlatform } from "./platform-faults.ts";
 import type { Scope } from "./scope.ts";
 import type { Workspace } from "./workspace.ts";
@@ -136,7 +136,13 @@ function stageKey(
 
 async function applyStage(run: StageRun, work: OrderedWork): Promise<BuiltStage> {
   const { plan, epoch, placeOf, shared, label } = run;
-  const start = await work.run(placeOf(), () => forPlatform(label.platform, () => startOf(plan.from, run)));
+  const start = await work.run(placeOf(), (signal) =>
+    // A base may take long, and its pool waits for it.
+    unlessStopped(
+      signal,
+      forPlatform(label.platform, () => startOf(plan.from, run)),
+    ),
+  );
   const { root } = start;
   const layers = [...start.layers];
   const added = [...start.added];

@@ -38,7 +38,14 @@ export async function cachedLayer(
   const makeInTurn = (): Promise<Layer> =>
     inputs === undefined || place === undefined
       ? turn(make, signal)
-      : making(`${place}\0${inputs}`, signal, (shared) => turn(() => make(shared), shared));
+      : making(`${place}\0${inputs}`, signal, async (shared) => {
+          // Somebody may have made it since it was looked for.
+          const known = await recipes?.read(inputs);
+          if (known !== undefined && (await store.exists(known.descriptor))) return known;
+          const layer = await turn(() => make(shared), shared);
+          await recipes?.write(inputs, layer);
+          return layer;
+        });
   if (recipes === undefined) return { ...(await makeInTurn()), source: store };
   const known =
     (inputs === undefined ? undefined : await recipes.read(inputs)) ??
