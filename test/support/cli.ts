@@ -28,6 +28,8 @@ export interface CliOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Default: the Node of the tests. */
   readonly node?: string;
+  /** What that program is given before the command: `run -A` of Deno. */
+  readonly nodeArgs?: readonly string[];
   /** What standard input has. Default: nothing. */
   readonly input?: string;
   /** Octal, set by a shell. */
@@ -37,8 +39,8 @@ export interface CliOptions {
 
 /** Runs `undocked` in a process of its own. */
 export function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliRun> {
-  const { cwd = root, env = {}, node = process.execPath, umask } = options;
-  const command = [node, bin, ...args];
+  const { cwd = root, env = {}, node = process.execPath, nodeArgs = [], umask } = options;
+  const command = [node, ...nodeArgs, bin, ...args];
   const [program = "", ...rest] =
     umask === undefined ? command : ["/bin/sh", "-c", `umask ${umask}; exec "$@"`, "sh", ...command];
   return new Promise((resolve, reject) => {
