@@ -66,7 +66,9 @@ describe.each(names)("%s", (name) => {
   });
 });
 
-if (runtimes.length === 0) test.skip("on other runtimes: UNDOCKED_RUNTIMES names none");
+test.skipIf(runtimes.length === 0)("UNDOCKED_RUNTIMES names other runtimes", () => {
+  expect(new Set(runtimes).size).toBe(runtimes.length);
+});
 
 describe.each(runtimes)("%s", (runtime) => {
   const options: CliOptions = { node: runtime, ...(isDeno(runtime) ? { nodeArgs: ["run", "-A"] } : {}) };
