@@ -123,6 +123,37 @@ test("every name of a file has what the last header of its links says", async ()
   });
 });
 
+test("a name that another file takes over is no longer one of the first's", async () => {
+  const archive = [
+    entry("a"),
+    entry("b", { kind: "hardlink", linkTarget: "a", uid: 30 }),
+    entry("a", { uid: 40 }),
+    entry("c", { kind: "hardlink", linkTarget: "a", uid: 50 }),
+  ];
+  expect(await added(emptyRootFs(), "/", archive)).toEqual({
+    "/a": "file 644 50:22",
+    "/b": "file 644 30:22",
+    "/c": "file 644 50:22",
+  });
+});
+
+test("20,000 links to one another are written once each", async () => {
+  const archive = Array.from({ length: 20_000 }, (_, at) =>
+    at === 0 ? entry("f0") : entry(`f${at}`, { kind: "hardlink", linkTarget: `f${at - 1}`, uid: at }),
+  );
+  const writes = { count: 0 };
+  const root = emptyRootFs();
+  const { put } = root;
+  root.put = (...given) => {
+    writes.count += 1;
+    put(...given);
+  };
+  const seen = await added(root, "/", archive);
+  expect(seen["/f0"]).toBe("file 644 19999:22");
+  expect(writes.count).toBeGreaterThan(20_000);
+  expect(writes.count).toBeLessThan(80_000);
+});
+
 test("a hard link to a symlink leaves its mode", async () => {
   const seen = await added(emptyRootFs(), "/", [
     entry("l", { kind: "symlink", linkTarget: "x", mode: 0o777 }),

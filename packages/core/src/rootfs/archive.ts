@@ -2,7 +2,7 @@ import { UndockedError } from "@undocked/registry";
 import { readTar, type TarHeader, type TarLimits } from "@undocked/registry/tar";
 import { baseName, cleanPath, joinPath, parentPath } from "../context/path.ts";
 import { resolveInside } from "../context/resolve.ts";
-import type { SourceNode, SourceTree } from "../context/source-tree.ts";
+import type { FileContent, SourceNode, SourceTree } from "../context/source-tree.ts";
 import { subTree } from "../context/sub-tree.ts";
 import { inflated } from "../layer/inflate.ts";
 import type { ChangeSet } from "./change-set.ts";
@@ -52,21 +52,29 @@ export async function isArchive(file: AsyncIterable<Uint8Array>): Promise<boolea
 export async function unpackArchive(changes: ChangeSet, step: ArchiveStep): Promise<void> {
   const { path: destination } = changes.root.resolve(cleanPath(step.destination));
   makeDirectories(changes, destination, { uid: 0, gid: 0, ...step.owner, mode: 0o755, mtime: step.now });
-  const links: LinkNames = new Map();
+  const links: LinkedFiles = new Map();
   for await (const { header } of readTar(inflated(step.archive), step.limits)) {
     unpack(changes, destination, header, step, links);
   }
+  settleLinks(changes, links);
 }
 
-/** The names of each file that hard links have made, by its link group. */
-type LinkNames = Map<string, Set<string>>;
+/** A file to which the archive's hard links lead, as the last of them says. */
+interface LinkedFile {
+  readonly node: SourceNode;
+  readonly content: FileContent | undefined;
+  readonly names: Set<string>;
+}
+
+/** By link group. */
+type LinkedFiles = Map<string, LinkedFile>;
 
 function unpack(
   changes: ChangeSet,
   destination: string,
   header: TarHeader,
   step: ArchiveStep,
-  links: LinkNames,
+  links: LinkedFiles,
 ): void {
   const inner = cleanPath(header.path);
   const path = inner === "/" ? destination : placeOf(changes, destination, inner, step);
@@ -136,7 +144,7 @@ function linkTo(
   path: string,
   header: TarHeader,
   step: ArchiveStep,
-  links: LinkNames,
+  links: LinkedFiles,
 ): void {
   const target = placeOf(changes, destination, cleanPath(header.linkTarget ?? ""), step);
   const node = changes.root.lstat(target);
@@ -149,7 +157,8 @@ function linkTo(
       },
     );
   }
-  const group = node.linkGroup ?? `${changes.step}:archive:${target}`;
+  // A name that another file had before is another group.
+  const group = node.linkGroup ?? `${changes.step}:archive:${changes.beginTree()}`;
   const shared: SourceNode = {
     ...node,
     uid: step.owner?.uid ?? header.uid,
@@ -159,11 +168,17 @@ function linkTo(
     linkGroup: group,
   };
   const content = node.kind === "file" ? changes.root.open(target) : undefined;
-  const names = links.get(group) ?? new Set();
-  links.set(group, names.add(target));
-  for (const name of names) {
-    if (name === target || changes.root.lstat(name)?.linkGroup === group) changes.put(name, shared, content);
-  }
+  if (node.linkGroup === undefined) changes.put(target, shared, content);
   changes.put(path, shared, content);
-  names.add(path);
+  const names = links.get(group)?.names ?? new Set([target]);
+  links.set(group, { node: shared, content, names: names.add(path) });
+}
+
+/** Gives all names of a file what its last link said: once, since a file may have as many names as the archive has members. */
+function settleLinks(changes: ChangeSet, links: LinkedFiles): void {
+  for (const [group, { node, content, names }] of links) {
+    for (const name of names) {
+      if (changes.root.lstat(name)?.linkGroup === group) changes.put(name, node, content);
+    }
+  }
 }
