@@ -143,7 +143,7 @@ test("20,000 links to one another are written once each", async () => {
   );
   const writes = { count: 0 };
   const root = emptyRootFs();
-  const { put } = root;
+  const put = root.put.bind(root);
   root.put = (...given) => {
     writes.count += 1;
     put(...given);
