@@ -40,12 +40,14 @@ const common = {
   subject: descriptorSchema.exactOptional(),
   annotations: z.record(z.string(), z.string()).exactOptional(),
 };
+// Go writes an empty list as null: BuildKit does for an image without layers.
+const descriptors = z.preprocess((value) => (value === null ? [] : value), z.array(descriptorSchema));
 const manifestSchema: z.ZodType<Manifest> = z.looseObject({
   ...common,
   config: descriptorSchema,
-  layers: z.array(descriptorSchema),
+  layers: descriptors,
 });
-const indexSchema: z.ZodType<Index> = z.looseObject({ ...common, manifests: z.array(descriptorSchema) });
+const indexSchema: z.ZodType<Index> = z.looseObject({ ...common, manifests: descriptors });
 
 /**
  * Reads a manifest or an index. The type is the document's own `mediaType`; where it has none, the server's, or what its
