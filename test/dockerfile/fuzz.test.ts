@@ -140,6 +140,11 @@ describe("inputs that are as large as they can be", () => {
     ["slashes", line("WORKDIR ", "/..")],
     ["continuations", `LABEL a=${"\\\n".repeat(50_000)}b`],
     ["comments in a continuation", `LABEL a=\\\n${"# c\n".repeat(50_000)}b`],
+    ["excludes over many lines", `COPY ${`${"--exclude=a ".repeat(5000)}\\\n`.repeat(16)} a /x/`],
+    [
+      "heredocs over many lines",
+      `COPY ${`${"<<A ".repeat(16_000)}\\\n`.repeat(4)} /x/\n${"A\n".repeat(64_000)}`,
+    ],
   ])("a line of %s", { timeout: patience }, (_, text) => {
     isAccepted(`FROM scratch\n${text}\n`);
   });
@@ -160,6 +165,9 @@ describe("inputs that are as large as they can be", () => {
     ["RUN", () => "RUN apt-get install -y x"],
     ["faults", () => "COPY --nope a b"],
     ["global arguments", (index: number) => `ARG a${index}=\${a${index - 1}}x`],
+    ["misspelt names among as many", (index: number) => `ENV var${index}=x\nLABEL a=$vas${index}`],
+    ["comments that switch off", (index: number) => `# check=skip=X${index}\nLABEL a=$b c=$d`],
+    ["working directories that grow", () => "WORKDIR a"],
   ])("10,000 %s", { timeout: patience }, (_, instruction) => {
     const lines = Array.from({ length: 10_000 }, (__, index) => instruction(index));
     const first = lines[0] ?? "";
@@ -175,6 +183,18 @@ describe("inputs that are as large as they can be", () => {
     const stages = Array.from({ length: 5000 }, (_, index) => `FROM p AS c${index}\n`).join("");
     expect(isAccepted(`FROM scratch AS p\n${triggers}${stages}`)).toBe(false);
   });
+
+  test.each(["ENV", "ARG", "LABEL"])(
+    "5,000 stages that inherit and add one %s are refused, for want of memory for all",
+    { timeout: patience },
+    (keyword) => {
+      const stages = Array.from({ length: 5000 }, (_, index) => {
+        return `FROM ${index === 0 ? "scratch" : `s${index - 1}`} AS s${index}\n${keyword} A${index}=b\n`;
+      });
+      expect(isAccepted(stages.slice(0, 200).join(""))).toBe(true);
+      expect(isAccepted(stages.join(""))).toBe(false);
+    },
+  );
 
   test("a pattern that makes others search for ever", () => {
     const path = `${"a/".repeat(100)}${"a".repeat(3000)}`;

@@ -44,22 +44,26 @@ export function didYouMean(suggestion: string | undefined): string {
 
 /** Levenshtein's distance, or `LIMIT` where it is that or more: only cells this near the diagonal are looked at. */
 function editDistance(a: string, b: string): number {
-  const width = 2 * LIMIT + 1;
-  // Cell `k` of a row stands for column `i + k - LIMIT`.
-  let row = Array.from({ length: width }, (_, k) => (k < LIMIT ? LIMIT : Math.min(k - LIMIT, LIMIT)));
+  // Cell `k` of a row stands for column `i + k - LIMIT`; the last one is a border.
+  let row = new Uint8Array(2 * LIMIT + 2).fill(LIMIT);
+  let next = new Uint8Array(row.length).fill(LIMIT);
+  for (let k = LIMIT; k < 2 * LIMIT; k += 1) row[k] = k - LIMIT;
   for (let i = 1; i <= a.length; i += 1) {
-    const next: number[] = [];
-    for (let k = 0; k < width; k += 1) {
+    let left = LIMIT;
+    let least = LIMIT;
+    for (let k = 0; k <= 2 * LIMIT; k += 1) {
       const j = i + k - LIMIT;
-      const left = next[k - 1] ?? LIMIT;
-      const above = row[k + 1] ?? LIMIT;
-      const diagonal = row[k] ?? LIMIT;
-      if (j < 0 || j > b.length) next.push(LIMIT);
-      else if (j === 0) next.push(Math.min(i, LIMIT));
-      else next.push(Math.min(diagonal + (a[i - 1] === b[j - 1] ? 0 : 1), above + 1, left + 1, LIMIT));
+      if (j < 0 || j > b.length) left = LIMIT;
+      else if (j === 0) left = Math.min(i, LIMIT);
+      else {
+        const diagonal = (row[k] ?? LIMIT) + (a.charCodeAt(i - 1) === b.charCodeAt(j - 1) ? 0 : 1);
+        left = Math.min(diagonal, (row[k + 1] ?? LIMIT) + 1, left + 1, LIMIT);
+      }
+      next[k] = left;
+      least = Math.min(least, left);
     }
-    if (next.every((distance) => distance >= LIMIT)) return LIMIT;
-    row = next;
+    if (least >= LIMIT) return LIMIT;
+    [row, next] = [next, row];
   }
   return row[b.length - a.length + LIMIT] ?? LIMIT;
 }

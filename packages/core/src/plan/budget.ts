@@ -4,7 +4,7 @@ import { WordError } from "../dockerfile/error.ts";
 const LIMIT = 32 * 1024 * 1024;
 
 /** What one thing with a name counts as in characters: it is a key, a line of history and a member of maps. */
-export const ENTRY_COST = 64;
+export const ENTRY_COST = 128;
 
 /** Keeps a small text from asking for much: `ENV A=$A$A`, `EXPOSE 1-65535` or `WORKDIR a`, again and again. */
 export class Budget {

@@ -24,6 +24,8 @@ export interface StageNode {
   readonly stage: Stage;
   readonly from: ResolvedFrom;
   readonly tasks: readonly Task[];
+  /** What ONBUILD leaves for the stages that begin with this one. */
+  readonly triggers: readonly string[];
   readonly dependencies: readonly { readonly index: number; readonly at: Location }[];
 }
 
@@ -66,7 +68,10 @@ export function linkStages(
       ...(from.base?.kind === "stage" ? [{ index: from.base.index, at: stage.from.at }] : []),
       ...tasks.flatMap(({ source, at }) => (source?.kind === "stage" ? [{ index: source.index, at }] : [])),
     ];
-    nodes.push({ stage, from, tasks, dependencies });
+    const left = tasks.flatMap(({ instruction }) =>
+      instruction.kind === "onbuild" ? [instruction.expression] : [],
+    );
+    nodes.push({ stage, from, tasks, triggers: left, dependencies });
   }
   return nodes;
 }
@@ -104,9 +109,7 @@ function triggersOf(
 ): readonly string[] {
   if (base === undefined || base.kind === "scratch") return [];
   if (base.kind !== "stage") return bases.get(base.key)?.config?.OnBuild ?? [];
-  return (nodes[base.index]?.tasks ?? []).flatMap(({ instruction }) =>
-    instruction.kind === "onbuild" ? [instruction.expression] : [],
-  );
+  return nodes[base.index]?.triggers ?? [];
 }
 
 /** Reads a trigger once, however many stages run it. */

@@ -119,15 +119,18 @@ function planEnv({ pairs, statement }: EnvInstruction, task: TaskPlanner): void 
   const { scope, config } = task.stage;
   warnOfLegacy(statement.args, task);
   // As a whole against what was before it: no pair sees another.
-  const expanded = pairs.map(({ key, value }) => ({ key: task.word(key), value: task.word(value) }));
-  const shown = expanded.map(({ key, value }) => ({ key: key.text, value: value.text }));
-  for (const { key, value } of expanded) {
-    if (key.text === "" && !key.provisional) throw new WordError("ENV names can not be blank");
-    checkSecret("ENV", key.text, task);
-    config.env.set(key.text, value.text);
-    scope.set(key.text, { text: value.text, provisional: value.provisional || key.provisional });
+  const expanded = pairs.map((pair) => {
+    const { text: key, provisional: anyKey } = task.word(pair.key);
+    const { text: value, provisional: anyValue } = task.word(pair.value);
+    if (key === "" && !anyKey) throw new WordError("ENV names can not be blank");
+    return { key, value, provisional: anyKey || anyValue };
+  });
+  for (const { key, value, provisional } of expanded) {
+    checkSecret("ENV", key, task);
+    config.env.set(key, value);
+    scope.set(key, { text: value, provisional });
   }
-  task.addMetadata(pairsText("ENV", shown));
+  task.addMetadata(pairsText("ENV", expanded));
 }
 
 function planLabel({ pairs, statement }: LabelInstruction, task: TaskPlanner): void {

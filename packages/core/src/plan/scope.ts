@@ -1,6 +1,6 @@
 import type { Escape } from "../dockerfile/ast.ts";
 import { WordError } from "../dockerfile/error.ts";
-import { expand, type Expansion, type ExpandOptions } from "../dockerfile/expand.ts";
+import { expand, type Expansion, type ExpandOptions, type Lookup } from "../dockerfile/expand.ts";
 import { ENTRY_COST, type Budget } from "./budget.ts";
 
 /** A word after expansion. */
@@ -33,6 +33,8 @@ export class Scope {
   #declared: Set<string>;
   /** Whether the collections are those of a parent stage, to be copied before they are written. */
   #shared: boolean;
+  /** Whether the word that is being expanded has used what an unknown base could change. */
+  #touched = false;
 
   constructor({ escape, budget, open, parent }: ScopeOptions) {
     this.escape = escape;
@@ -68,30 +70,22 @@ export class Scope {
 
   /** @throws {DockerfileError} `DOCKERFILE_INVALID`, unless the fault may come from an unknown base */
   expand(text: string, options: Omit<ExpandOptions, "unset"> = {}): Word {
-    let touched = false;
-    const lookup = (name: string) => {
-      const value = this.#values.get(name);
-      this.#budget.take(value?.length ?? 0);
-      if (value === undefined ? this.open : this.#provisional.has(name)) touched = true;
-      return value;
-    };
-    let expansion: Expansion;
+    this.#touched = false;
     try {
-      expansion = expand(text, lookup, { escape: this.escape, ...options });
+      const expansion = expand(text, this.#lookup, { escape: this.escape, ...options });
+      return new ExpandedWord(expansion, this.#touched, this.open ? NONE : expansion.unset);
     } catch (error) {
-      if (!(error instanceof WordError) || !touched) throw error;
-      return { text, words: [], provisional: true, unset: new Set() };
+      if (!(error instanceof WordError) || !this.#touched) throw error;
+      return { text, words: [], provisional: true, unset: NONE };
     }
-    const unset = this.open ? new Set<string>() : expansion.unset;
-    return {
-      text: expansion.text,
-      get words() {
-        return expansion.words;
-      },
-      provisional: touched,
-      unset,
-    };
   }
+
+  readonly #lookup: Lookup = (name) => {
+    const value = this.#values.get(name);
+    this.#budget.take(value?.length ?? 0);
+    if (value === undefined ? this.open : this.#provisional.has(name)) this.#touched = true;
+    return value;
+  };
 
   #own(): void {
     if (!this.#shared) return;
@@ -100,5 +94,26 @@ export class Scope {
     this.#provisional = new Set(this.#provisional);
     this.#declared = new Set(this.#declared);
     this.#shared = false;
+  }
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
+/** Its words are split only for who asks. */
+class ExpandedWord implements Word {
+  readonly text: string;
+  readonly provisional: boolean;
+  readonly unset: ReadonlySet<string>;
+  readonly #expansion: Expansion;
+
+  constructor(expansion: Expansion, provisional: boolean, unset: ReadonlySet<string>) {
+    this.text = expansion.text;
+    this.provisional = provisional;
+    this.unset = unset;
+    this.#expansion = expansion;
+  }
+
+  get words(): readonly string[] {
+    return this.#expansion.words;
   }
 }
