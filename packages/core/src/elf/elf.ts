@@ -52,7 +52,8 @@ const types: Readonly<Record<number, ElfFacts["type"]>> = { 1: "rel", 2: "exec",
 const noNotes: Notes = { dlopen: [], owners: [] };
 
 /**
- * Reads an ELF file's facts, a few windows of it. Of sections nothing is read but what Arm says of its processor, so stripped files are as good as others.
+ * Reads an ELF file's facts, a few windows of it. Sections tell what Arm says of its processor and which compiler made a dynamic
+ * program, and nothing else, so stripped files are judged as others are.
  *
  * @throws {ElfError} where the kernel would not go on: `ELF_NOT`, `ELF_HEADER_INVALID`, `ELF_PROGRAM_HEADERS_INVALID`,
  *   `ELF_TRUNCATED`

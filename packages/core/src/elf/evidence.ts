@@ -36,8 +36,8 @@ export interface Known {
 
 /** Parts that are damaged are as if they were not there: no start depends on them. */
 export async function readEvidence(file: Window, header: ElfHeader, known: Known): Promise<Evidence> {
-  const { linkage, dynamic, notes } = known;
-  const maker = await ifReadable(makerOf(file, notes));
+  const { linkage, dynamic } = known;
+  const maker = await ifReadable(makerOf(file, header, known));
   const go = maker === "go" ? await ifReadable(readGoBuild(file, header)) : undefined;
   const arm = await ifReadable(readArmAttributes(file, header));
   const symbols =

@@ -32,8 +32,8 @@ export interface ElfHeader {
   readonly segments: readonly Segment[];
   /** Where the program header table ends in the file; 0 without one. */
   readonly tableEnd: number;
-  /** Where the section header table is, if all of it is in the file. Next to nothing is asked of sections. */
-  readonly sectionTable?: { readonly offset: number; readonly count: number };
+  /** Where the section header table is, if all of it is in the file, and which of them has the names. No start depends on sections. */
+  readonly sectionTable?: { readonly offset: number; readonly count: number; readonly names: number };
 }
 
 /** `PT_…`, the ones that we know. */
@@ -180,8 +180,9 @@ function sectionTableOf(
 ): Pick<ElfHeader, "sectionTable"> {
   const offset = word(raw, layout.sectionOffset, layout, isLittle);
   const count = raw.getUint16(layout.sizes + 8, isLittle);
+  const names = raw.getUint16(layout.sizes + 10, isLittle);
   const isInside = offset > 0 && count > 0 && offset + count * layout.sectionSize <= size;
-  return isInside ? { sectionTable: { offset, count } } : {};
+  return isInside ? { sectionTable: { offset, count, names } } : {};
 }
 
 /** The header without its section fields, then the program headers. */
