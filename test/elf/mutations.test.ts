@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { defaultPlatform } from "@undocked/registry";
 import { describeExecutable, inspectExecutable, staticGate, type ByteSource } from "@undocked/core/elf";
+import { withSections } from "../support/tiny-elf-sections.ts";
 import { buildElf, tinyPlatforms } from "../support/tiny-elf.ts";
 import { withArmAttributes, withGoBuild } from "../support/tiny-elf-extras.ts";
 
@@ -80,6 +81,9 @@ function seedFiles(): readonly Uint8Array[] {
   ]);
   const arm = tinyPlatforms["linux/arm/v7"];
   made.push(withArmAttributes(buildElf({ platform: arm }), { 6: 10, 28: 1, 9: 2 }));
+  const comment = { ".comment": Buffer.from("GCC: (Debian 12.2.0) 12.2.0\0") };
+  const dynamic = { pie: true, interpreter: "/lib/ld.so", needed: ["libc.so.6", "__svm_version"] };
+  made.push(withSections(buildElf(dynamic), comment));
   const installed = [
     "/bin/true",
     "/sbin/ldconfig",

@@ -1,5 +1,5 @@
 import { ElfError } from "./elf-error.ts";
-import { SegmentType, type ElfHeader } from "./read.ts";
+import { SegmentType, type ElfHeader, type Segment } from "./read.ts";
 import type { Window } from "./window.ts";
 
 /** What PT_DYNAMIC says to the loader; names as they are written, tokens unexpanded. */
@@ -51,18 +51,15 @@ const Tag = {
 const limit = 1 << 20;
 
 /**
- * Reads PT_DYNAMIC, by program headers alone: sections may be stripped. `undefined`: there is none.
+ * Reads PT_DYNAMIC, by program headers alone: sections may be stripped. `undefined`: there is none. It ends with DT_NULL, whatever
+ * size it is said to have: no kernel or loader looks at that.
  *
  * @throws {ElfError} `ELF_DYNAMIC_INVALID`, `ELF_TRUNCATED`, `ELF_TOO_LARGE`
  */
 export async function readDynamic(file: Window, header: ElfHeader): Promise<DynamicTable | undefined> {
   const segment = header.segments.find(({ type }) => type === SegmentType.dynamic);
   if (segment === undefined) return undefined;
-  if (segment.fileSize > limit) {
-    throw new ElfError("ELF_TOO_LARGE", `PT_DYNAMIC has ${segment.fileSize} bytes, more than ${limit}.`);
-  }
-  const table = await file.view(segment.offset, segment.fileSize);
-  const entries = [...entriesOf(table, header)];
+  const entries = await readEntries(file, header, segment);
   const first = (tag: bigint): bigint | undefined => entries.find((entry) => entry.tag === tag)?.value;
   const last = (tag: bigint): bigint | undefined => entries.findLast((entry) => entry.tag === tag)?.value;
 
@@ -111,10 +108,24 @@ export async function readDynamic(file: Window, header: ElfHeader): Promise<Dyna
   };
 }
 
-function* entriesOf(
-  table: DataView,
-  header: ElfHeader,
-): Generator<{ readonly tag: bigint; readonly value: bigint }, void, void> {
+/** @throws {ElfError} where the section is longer than what is read of it, and does not end there */
+async function readEntries(file: Window, header: ElfHeader, segment: Segment): Promise<readonly Entry[]> {
+  const { offset, fileSize } = segment;
+  const size = Math.min(fileSize, limit, Math.max(1, file.size - offset));
+  const entries = [...entriesOf(await file.view(offset, size), header)];
+  const isEnded = entries.length < Math.floor(size / (header.class / 4));
+  if (size === fileSize || isEnded) return entries;
+  throw size === limit
+    ? new ElfError("ELF_TOO_LARGE", `PT_DYNAMIC has ${fileSize} bytes, and no end in the first ${limit}.`)
+    : new ElfError("ELF_DYNAMIC_INVALID", "PT_DYNAMIC has no end in the file.");
+}
+
+interface Entry {
+  readonly tag: bigint;
+  readonly value: bigint;
+}
+
+function* entriesOf(table: DataView, header: ElfHeader): Generator<Entry, void, void> {
   const isLittle = header.endian === "little";
   const width = header.class / 8;
   const at = (position: number): bigint =>

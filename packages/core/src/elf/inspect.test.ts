@@ -153,6 +153,7 @@ describe("what may surprise is a warning", () => {
       "linux/amd64",
       "EXECUTABLE_WRONG_OS",
     ],
+    ["a system that nobody has", buildElf({ osAbi: 77 }), "linux/amd64", "EXECUTABLE_WRONG_OS"],
     ["x86-64-v3 on linux/amd64", buildElf({ notes: [isaNote(7)] }), "linux/amd64", "EXECUTABLE_CPU_LEVEL"],
     [
       "x86-64-v4 on linux/amd64/v3",
@@ -206,6 +207,36 @@ describe("what is not ELF", () => {
   });
 });
 
+describe("a dynamic section of a size that nobody looks at", () => {
+  const elf: TinyElf = {
+    pie: true,
+    interpreter: "/lib/ld.so",
+    needed: ["liba.so"],
+    data: new Uint8Array(64),
+  };
+  test.each([
+    ["more than the file has", 1 << 16],
+    ["more than is read of any", 1 << 30],
+  ])("%s is read up to its end", async (_, size) => {
+    for (const platform of [tinyPlatforms["linux/amd64"], tinyPlatforms["linux/386"]]) {
+      const { elf: facts, linkage } = await inspect(
+        withDynamicSize({ ...elf, platform }, size),
+        platform.class === 64 ? "linux/amd64" : "linux/386",
+      );
+      expect(facts).toMatchObject({ needed: ["liba.so"], faults: [], wholeness: "whole" });
+      expect(linkage).toBe("dynamic");
+    }
+  });
+
+  test.each([
+    ["the file's end", new Uint8Array(64).fill(1), "ELF_DYNAMIC_INVALID"],
+    ["what is read of any", new Uint8Array(2 << 20).fill(1), "ELF_TOO_LARGE"],
+  ])("without an end before %s is refused", async (_, data, code) => {
+    const file = withDynamicSize({ ...elf, data }, 1 << 30, "endless");
+    expect(codes(await inspect(file, "linux/amd64"))).toEqual([code]);
+  });
+});
+
 test("a source that has become shorter is told", async () => {
   const file = buildElf({ data: new Uint8Array(100) });
   const source = {
@@ -244,4 +275,18 @@ function isaNote(levels: number) {
     type: 5,
     content: Uint8Array.of(2, 0x80, 0, 0xc0, 4, 0, 0, 0, levels, 0, 0, 0, 0, 0, 0, 0),
   };
+}
+
+/** Another size of PT_DYNAMIC in the file; `endless`: its last entry does not end it. */
+function withDynamicSize(elf: TinyElf, size: number, end: "endless" | "ended" = "ended"): Uint8Array {
+  const file = Buffer.from(buildElf(elf));
+  const wide = elf.platform?.class !== 32;
+  const [start, step, sizeAt] = wide ? [64, 56, 32] : [52, 32, 16];
+  for (let at = start; ; at += step) {
+    if (file.readUInt32LE(at) !== 2) continue;
+    const last = file.readUInt32LE(at + (wide ? 8 : 4)) + file.readUInt32LE(at + sizeAt) - (wide ? 16 : 8);
+    if (end === "endless") file.writeUInt32LE(0x70000001, last);
+    file.writeUInt32LE(size, at + sizeAt);
+    return file;
+  }
 }

@@ -104,19 +104,21 @@ function systemProblem(
   platform: Platform,
 ): Diagnostic | undefined {
   if (platform.os !== "linux") return undefined;
-  const isMarkedOther = osAbi !== 0 && osAbi !== 3;
+  const isMarked = osAbi !== 0 && osAbi !== 3;
   const system =
     foreignLoaders[interpreter ?? ""] ??
     (notes.abi?.os === "Linux" ? undefined : notes.abi?.os) ??
     (["linux", "android", undefined].includes(go?.["GOOS"]) ? undefined : go?.["GOOS"]) ??
-    (isMarkedOther ? (systems[osAbi] ?? `the system ${osAbi}`) : undefined);
-  if (system === undefined) return undefined;
+    (isMarked ? systems[osAbi] : undefined);
+  const hint = "Leave --osabi and elfedit out.";
+  if (system === undefined) {
+    if (!isMarked) return undefined;
+    const message = `The header says the system ${osAbi}, which is none that we know; the kernel does not look at it.`;
+    return warning("EXECUTABLE_WRONG_OS", message, hint);
+  }
   if (notes.abi?.os === "Linux") {
-    return warning(
-      "EXECUTABLE_WRONG_OS",
-      `The header says ${system}, and a note of the linker GNU/Linux; the kernel starts it.`,
-      "Leave --osabi and elfedit out.",
-    );
+    const message = `The header says ${system}, and a note of the linker GNU/Linux; the kernel starts it.`;
+    return warning("EXECUTABLE_WRONG_OS", message, hint);
   }
   return error(
     "EXECUTABLE_WRONG_OS",

@@ -19,7 +19,9 @@ export function wholenessOf(header: ElfHeader, size: number): "whole" | "debug-o
       named.length === 0 &&
       loads.slice(1).every(({ fileSize }) => fileSize === 0));
   if (isHollow) return "debug-only";
-  if ([...loads, ...named].every(({ offset, fileSize }) => offset + fileSize <= size)) return "whole";
+  // How long PT_DYNAMIC is said to be is nothing that anybody looks at: its own end counts, which is loaded.
+  const counted = header.segments.filter(({ type }) => type === SegmentType.interp);
+  if ([...loads, ...counted].every(({ offset, fileSize }) => offset + fileSize <= size)) return "whole";
   // The section table lies at a file's end: where it is still there, the file was not cut but hollowed out.
   return header.sectionTable !== undefined ? "debug-only" : "truncated";
 }

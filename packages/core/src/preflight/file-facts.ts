@@ -145,7 +145,9 @@ const elfSchema: z.ZodType<ElfFacts> = z.object({
     ),
     owners: z.array(z.string()),
   }),
-  maker: z.enum(["go", "node", "bun", "deno", "dotnet", "graalvm", "rust", "zig", "c++", "c"]).exactOptional(),
+  maker: z
+    .enum(["go", "node", "bun", "deno", "dotnet", "graalvm", "rust", "zig", "c++", "c"])
+    .exactOptional(),
   go: z.record(z.string(), z.string()).exactOptional(),
   arm: z
     .object({ level: z.number().exactOptional(), float: z.enum(["soft", "hard", "any"]).exactOptional() })
