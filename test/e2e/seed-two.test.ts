@@ -46,9 +46,16 @@ describe("the web server of the second seed", () => {
     });
   });
 
-  test.skipIf(lacks("rustc"))("linked dynamically in Rust is refused", async () => {
-    await expect(buildServer({ language: "rust", linking: "dynamic", cache: false })).rejects.toMatchObject({
-      code: "EXECUTABLE_DYNAMIC",
-    });
-  });
+  test.skipIf(lacks("rustc"))(
+    "linked dynamically in Rust is refused, by interpreter and libraries, with Rust's way out",
+    async () => {
+      await expect(buildServer({ language: "rust", linking: "dynamic", cache: false })).rejects.toMatchObject(
+        {
+          code: "EXECUTABLE_DYNAMIC",
+          message: expect.stringMatching(/my-executable.*ld-linux.*libgcc_s\.so\.1, libc\.so\.6/),
+          hint: expect.stringMatching(/^Link it statically: cargo build --release --target .*\+crt-static/),
+        },
+      );
+    },
+  );
 });

@@ -50,6 +50,18 @@ async function probe(source: string, options: ProbeOptions = {}, text = 'ENTRYPO
   return await probeImage(image.root, image.store, { timeoutMs: 5000, ...options });
 }
 
+/** The command, in the place of these tests. */
+async function command(...argv: readonly string[]) {
+  let [stdout, stderr] = ["", ""];
+  const io = {
+    stdout: { write: (text: string) => (stdout += text) },
+    stderr: { write: (text: string) => (stderr += text) },
+    cwd: place,
+    env: {},
+  };
+  return { code: await main(argv, io), stdout, stderr };
+}
+
 /** Some kernels let only root do it. */
 function isForbidden(): boolean {
   const args = ["--user", "--map-root-user", "--net", "true"];
@@ -57,6 +69,23 @@ function isForbidden(): boolean {
 }
 
 const missing = process.platform !== "linux" || lacks("gcc", "unshare", "ip") || isForbidden();
+
+const noRust = process.platform !== "linux" || lacks("rustc", "unshare", "ip") || isForbidden();
+
+describe.skipIf(noRust)("a probe of a static server of Rust", () => {
+  test("by the command sees it answer", { timeout: 120_000 }, async () => {
+    const layout = join(place, "rust");
+    await using image = await buildServer({
+      language: "rust",
+      cache: false,
+      outputs: [{ type: "oci-layout", path: layout, tag: "1" }],
+    });
+    expect(image.proof).toMatchObject({ ok: true, findings: [] });
+    const { code, stdout, stderr } = await command("probe", `${layout}:1`);
+    expect([code, stderr]).toEqual([0, ""]);
+    expect(stdout).toMatch(/^127\.0\.0\.2:8082 answered 200; .* first byte after [\d.]+ ms; listens at /);
+  });
+});
 
 describe.skipIf(missing)("a probe", () => {
   test("of the second seed's server tells status, times and addresses", async () => {
@@ -138,16 +167,7 @@ describe.skipIf(missing)("a probe", () => {
       outputs: [{ type: "oci-layout", path: join(place, "layout"), tag: "1" }],
     });
     expect(image.proof?.ok).toBe(true);
-    const run = async (...argv: readonly string[]) => {
-      let [stdout, stderr] = ["", ""];
-      const io = {
-        stdout: { write: (text: string) => (stdout += text) },
-        stderr: { write: (text: string) => (stderr += text) },
-        cwd: place,
-        env: {},
-      };
-      return { code: await main(["probe", ...argv], io), stdout, stderr };
-    };
+    const run = (...argv: readonly string[]) => command("probe", ...argv);
     expect(await run("layout")).toMatchObject({
       code: 0,
       stdout: expect.stringMatching(

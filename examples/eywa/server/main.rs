@@ -1,7 +1,7 @@
 //! A web server on 0.0.0.0:8082: GET / answers with ./templates/index.html, seen from the working directory.
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ fn answer(mut client: TcpStream) -> io::Result<()> {
 }
 
 fn main() -> io::Result<()> {
-    for client in TcpListener::bind("0.0.0.0:8082")?.incoming() {
+    for client in TcpListener::bind((Ipv4Addr::UNSPECIFIED, 8082))?.incoming() {
         let Ok(client) = client else { continue };
         thread::spawn(move || answer(client));
     }
