@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { checkImage } from "@undocked/core";
 import type { ContainerConfig } from "@undocked/registry";
 import type { TarEntry } from "@undocked/registry/tar";
-import { directory, file } from "../support/bases.ts";
+import { directory, file, link } from "../support/bases.ts";
 import { makeImage } from "../support/make-image.ts";
 import { buildElf, type TinyElf } from "../support/tiny-elf.ts";
 
@@ -137,4 +137,12 @@ test("a static program that looks up hosts with glibc's libraries is warned of, 
   expect(await found([file("app", bytes, 0o755)])).toEqual(["warning EXECUTABLE_OPENS_LIBRARIES"]);
   const shell = [file("bin/busybox", bytes, 0o755), file("app", "#!/bin/busybox sh\n", 0o755)];
   expect(await found([directory("bin"), ...shell])).toEqual([]);
+});
+
+test("BusyBox's env may have in itself what PATH has not, and of others it has nothing", async () => {
+  const busybox = [file("bin/busybox", buildElf({}), 0o755), link("usr/bin/env", "/bin/busybox")];
+  const start = (program: string) =>
+    found([directory("bin"), ...busybox, file("app", `#!/usr/bin/env ${program}\n`, 0o755)]);
+  expect(await start("sh")).toEqual(["warning SCRIPT_INTERPRETER_MISSING"]);
+  expect(await start("python3")).toEqual(["error SCRIPT_INTERPRETER_MISSING"]);
 });

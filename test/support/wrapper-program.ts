@@ -14,7 +14,8 @@ int main(int count, char **words) {
   if (!strcmp(name, "node")) {
     char head[4] = {0};
     int script = open(words[1], O_RDONLY);
-    return script < 0 || (read(script, head, 4) == 4 && !memcmp(head, "\\177ELF", 4));
+    ssize_t size = script < 0 ? -1 : read(script, head, 4);
+    return size < 0 || (size == 4 && !memcmp(head, "\\177ELF", 4));
   }
   char **rest = words + (strcmp(name, "gosu") ? 1 : 2);
   while (*rest && **rest == '-') rest++;

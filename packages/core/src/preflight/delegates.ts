@@ -1,6 +1,7 @@
 import { baseName } from "../context/path.ts";
 import { parseEnvCommand } from "./env-command.ts";
 import type { Delegate, Execution } from "./execution.ts";
+import { lookPath } from "./look-path.ts";
 import { namedProgram } from "./named-program.ts";
 import { userName } from "./reach.ts";
 import { readScript, scriptOf } from "./script-reader.ts";
@@ -12,6 +13,8 @@ import { isWrapper, parseWrapperCommand } from "./wrapper-command.ts";
 
 type Called = Pick<Execution, "path" | "args" | "role">;
 
+/** What BusyBox's env is asked for in scripts and has in itself: Debian's takes its own when PATH has none, others do not. */
+const applets = new Set(["sh", "ash", "hush", "awk", "sed", "bc", "dc", "env", "nice", "nohup", "timeout"]);
 const shells = new Set(["sh", "bash", "dash", "ash", "ksh", "zsh"]);
 
 /**
@@ -99,7 +102,15 @@ function byEnv(trial: Trial, cause: Cause, { path, args, role }: Called): readon
     });
     return [];
   }
-  return namedProgram(trial, { ...cause, environment }, command.words, isShebang ? "interpreter" : "execvp");
+  const searched: Cause = { ...cause, environment };
+  const isOwn = isBusybox(trial, path) && applets.has(name);
+  const mayBeOwn = isOwn && lookPath(trial, name, environment).kind !== "found";
+  return namedProgram(
+    trial,
+    mayBeOwn ? { ...searched, severity: "warning" } : searched,
+    command.words,
+    isShebang ? "interpreter" : "execvp",
+  );
 }
 
 /** Whether a program is one of those whose work is to start others: what it could look up itself is of no concern. */
