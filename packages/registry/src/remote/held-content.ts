@@ -64,6 +64,11 @@ export function heldContent(target: Descriptor): HeldContent {
 async function unnamedFile(): Promise<FileHandle> {
   const path = join(tmpdir(), `undocked-${randomUUID()}.tmp`);
   const file = await open(path, "wx+", 0o600);
-  await rm(path);
+  try {
+    await rm(path);
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
   return file;
 }

@@ -136,6 +136,7 @@ async function collect(
   } catch (error) {
     options.signal?.throwIfAborted();
     if (!(error instanceof RegistryError)) throw error;
-    keepers.add(context.line);
+    // What passes, such as a cut connection, says nothing of the next time.
+    if (error.status !== undefined && error.status >= 400 && error.status < 500) keepers.add(context.line);
   }
 }
