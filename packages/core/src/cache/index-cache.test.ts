@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -29,7 +29,7 @@ const index: LayerIndex = {
 };
 
 function folder(): string {
-  return join(directory, "v1");
+  return join(directory, "v2");
 }
 
 test("what was written is read, by another process too", async () => {
@@ -51,8 +51,8 @@ test("a file that is damaged, cut off, or of another version counts as missing a
     Buffer.alloc(0),
     Buffer.from("{}"),
     gzipSync("{}"),
-    gzipSync(Buffer.concat([Buffer.from(`${digestOf("x")}\n`), Buffer.from(JSON.stringify(index))])),
-    gzipSync(Buffer.concat([Buffer.from(`${digestOf(old)}\n`), old])),
+    gzipSync(Buffer.concat([Buffer.from(`${layer} ${digestOf("x")}\n`), Buffer.from(JSON.stringify(index))])),
+    gzipSync(Buffer.concat([Buffer.from(`${layer} ${digestOf(old)}\n`), old])),
   ];
   for (const bytes of bad) {
     writeFileSync(path, bytes);
@@ -60,6 +60,27 @@ test("a file that is damaged, cut off, or of another version counts as missing a
   }
   expect(await cachedIndex(cache, layer, "elf-1", async () => index)).toEqual(index);
   expect(await cache.read(layer, "elf-1")).toEqual(index);
+});
+
+test("another layer's index under a layer's name counts as missing", async () => {
+  const cache = indexCache(directory);
+  await cache.write(layer, index);
+  const [own = ""] = readdirSync(folder());
+  const other = digestOf("other");
+  await cache.write(other, { ...index, diffId: digestOf("other diff") });
+  const foreign = readdirSync(folder()).find((name) => name !== own) ?? "";
+  writeFileSync(join(folder(), own), readFileSync(join(folder(), foreign)));
+  expect(await cache.read(other, "elf-1")).toBeDefined();
+  expect(await cache.read(layer, "elf-1")).toBeUndefined();
+});
+
+test("an index that is read is of use now, for what prunes by age", async () => {
+  const cache = indexCache(directory);
+  await cache.write(layer, index);
+  const path = join(folder(), readdirSync(folder())[0] ?? "");
+  utimesSync(path, 1000, 1000);
+  await cache.read(layer, "elf-1");
+  expect(statSync(path).mtimeMs).toBeGreaterThan(1_000_000);
 });
 
 test("many writers at once leave one whole file and nothing beside it", async () => {

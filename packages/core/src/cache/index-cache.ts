@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { readFile, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { gunzip, gzip } from "node:zlib";
@@ -23,7 +23,7 @@ const LARGEST = 1024 ** 3;
  * all, and one that is damaged counts as missing.
  */
 export function indexCache(directory: string): IndexCache {
-  const folder = join(directory, "v1");
+  const folder = join(directory, "v2");
   const fileOf = (layer: Digest, collector: string): string => {
     const suffix =
       collector === "" ? "" : `-${createHash("sha256").update(collector).digest("hex").slice(0, 16)}`;
@@ -31,12 +31,17 @@ export function indexCache(directory: string): IndexCache {
   };
   return {
     async read(layer, collector = "") {
-      const bytes = await readFile(fileOf(layer, collector)).catch(() => undefined);
-      const index = bytes === undefined ? undefined : await decoded(bytes).catch(() => undefined);
-      return index?.collector === collector ? index : undefined;
+      const path = fileOf(layer, collector);
+      const bytes = await readFile(path).catch(() => undefined);
+      const index = bytes === undefined ? undefined : await decoded(layer, bytes).catch(() => undefined);
+      if (index?.collector !== collector) return undefined;
+      // What is of use is what pruning keeps the longest.
+      const now = new Date();
+      await utimes(path, now, now).catch(() => {});
+      return index;
     },
     async write(layer, index) {
-      await writeWholeFile(fileOf(layer, index.collector), await encoded(index));
+      await writeWholeFile(fileOf(layer, index.collector), await encoded(layer, index));
     },
   };
 }
@@ -56,18 +61,23 @@ export async function cachedIndex(
   return index;
 }
 
-/** The digest of the JSON, a newline, and the JSON, gzipped. */
-async function encoded(index: LayerIndex): Promise<Uint8Array> {
+/** The layer, the digest of the JSON, a newline, and the JSON, gzipped. */
+async function encoded(layer: Digest, index: LayerIndex): Promise<Uint8Array> {
   const json = Buffer.from(JSON.stringify(index));
-  return promisify(gzip)(Buffer.concat([Buffer.from(`${digestOf(json)}\n`), json]), { level: 1 });
+  return promisify(gzip)(Buffer.concat([Buffer.from(`${labelOf(layer, json)}\n`), json]), { level: 1 });
 }
 
-async function decoded(bytes: Uint8Array): Promise<LayerIndex | undefined> {
+async function decoded(layer: Digest, bytes: Uint8Array): Promise<LayerIndex | undefined> {
   const text = await promisify(gunzip)(bytes, { maxOutputLength: LARGEST });
   const end = text.indexOf("\n");
   const json = text.subarray(end + 1);
-  if (digestOf(json) !== text.toString("latin1", 0, end)) return undefined;
+  if (text.toString("latin1", 0, end) !== labelOf(layer, json)) return undefined;
   return layerIndexSchema.parse(JSON.parse(json.toString("utf8")));
+}
+
+/** Says whose index it is, so that a file under another's name counts as damaged. */
+function labelOf(layer: Digest, json: Uint8Array): string {
+  return `${layer} ${digestOf(json)}`;
 }
 
 /**

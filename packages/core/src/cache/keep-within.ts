@@ -1,4 +1,4 @@
-import { stat, utimes, writeFile } from "node:fs/promises";
+import { rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pruneCache } from "./prune.ts";
 
@@ -24,6 +24,7 @@ export async function keepWithin(directory: string, maxSize: number): Promise<vo
     else await utimes(stamp, now, now);
     await pruneCache(directory, { maxSize });
   } catch {
-    // The next build tries again.
+    // So that the next build tries again.
+    await rm(stamp, { force: true }).catch(() => {});
   }
 }
