@@ -76,12 +76,13 @@ const basicFirst = (
 const endless = async (response: ServerResponse, type = "application/json"): Promise<void> => {
   response.writeHead(200, { "Content-Type": type });
   const piece = Buffer.alloc(64 * 1024, " ");
+  let goOn = (): void => {};
+  response.on("drain", () => goOn()).on("close", () => goOn());
   while (!response.destroyed && response.socket?.destroyed !== true) {
-    if (!response.write(piece)) {
-      await new Promise<void>((resolve) => {
-        response.once("drain", resolve).once("close", resolve);
-      });
-    }
+    if (response.write(piece)) continue;
+    await new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
   }
 };
 
