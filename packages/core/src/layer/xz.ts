@@ -4,7 +4,7 @@ import { LayerError } from "./layer-error.ts";
 
 /**
  * Inflates xz, on xz-decompress: the XZ Embedded library as WebAssembly, in streams of the web. It takes dictionaries of up to
- * 64 MB, which is what `xz -9` has, checks CRC32 and CRC64, and one stream; what follows it is an error.
+ * 64 MB, which is what `xz -9` has, checks CRC32 and CRC64, and reads streams that follow one another; anything else behind one is an error.
  *
  * @throws {LayerError} `LAYER_INVALID`
  */
