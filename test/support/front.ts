@@ -1,13 +1,11 @@
 import { once } from "node:events";
 import {
-  createServer,
   request as requestPlain,
   type IncomingHttpHeaders,
   type IncomingMessage,
   type ServerResponse,
 } from "node:http";
-import { createServer as createTlsServer } from "node:https";
-import type { AddressInfo, Socket } from "node:net";
+import { localServer } from "./local-server.ts";
 import type { Certificate } from "./tls.ts";
 
 /** A request as the front saw it. */
@@ -82,7 +80,6 @@ export interface FrontOptions {
 export async function startFront(options: FrontOptions): Promise<Front> {
   const requests: FrontRequest[] = [];
   const rules: Rule[] = [];
-  const sockets = new Set<Socket>();
   const answer = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
     const request = await requestOf(incoming);
     requests.push(request);
@@ -103,19 +100,10 @@ export async function startFront(options: FrontOptions): Promise<Front> {
     incoming.on("error", () => undefined);
     answer(incoming, response).catch(() => response.destroy());
   };
-  const { tls } = options;
-  const server = tls === undefined ? createServer(listener) : createTlsServer({ ...tls }, listener);
-  server.keepAliveTimeout = 60_000;
-  server.on("connection", (socket: Socket) => {
-    sockets.add(socket);
-    socket.on("close", () => sockets.delete(socket)).on("error", () => undefined);
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const server = await localServer(listener, { tls: options.tls, keepAliveMs: 60_000 });
   return {
-    host,
-    url: `${tls === undefined ? "http" : "https"}://${host}`,
+    host: server.host,
+    url: server.url,
     requests,
     lines: () => requests.map(({ method, path, status }) => `${method} ${path} ${status}`),
     asked: (method, path) => requests.filter((it) => it.method === method && path.test(it.target)),
@@ -124,12 +112,7 @@ export async function startFront(options: FrontOptions): Promise<Front> {
       rules.length = 0;
       requests.length = 0;
     },
-    async [Symbol.asyncDispose]() {
-      const closed = once(server, "close");
-      server.close();
-      for (const socket of sockets) socket.destroy();
-      await closed;
-    },
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
 }
 

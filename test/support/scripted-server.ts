@@ -1,9 +1,7 @@
-import { once } from "node:events";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { createServer as createTlsServer } from "node:https";
-import type { AddressInfo, Socket } from "node:net";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { TlsOptions } from "node:tls";
 import { nodeFetchTransport, type Transport } from "@undocked/registry";
+import { localServer } from "./local-server.ts";
 import type { Certificate } from "./tls.ts";
 
 /** A request as a server saw it. */
@@ -37,7 +35,6 @@ export async function scriptedServer(
   tls?: Certificate & Pick<TlsOptions, "ca" | "requestCert">,
 ): Promise<ScriptedServer> {
   const requests: SeenRequest[] = [];
-  const sockets = new Set<Socket>();
   const listener = (request: IncomingMessage, response: ServerResponse): void => {
     const target = request.url ?? "/";
     const [path = "/", query = ""] = target.split("?", 2);
@@ -60,25 +57,13 @@ export async function scriptedServer(
     request.on("error", () => undefined);
     Promise.resolve(script(seen, response)).catch(() => response.destroy());
   };
-  const server = tls === undefined ? createServer(listener) : createTlsServer({ ...tls }, listener);
-  server.on("connection", (socket: Socket) => {
-    sockets.add(socket);
-    socket.on("close", () => sockets.delete(socket)).on("error", () => undefined);
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const server = await localServer(listener, { tls });
   return {
-    host,
-    url: `${tls === undefined ? "http" : "https"}://${host}`,
+    host: server.host,
+    url: server.url,
     requests,
     lines: () => requests.map(({ line }) => line),
-    async [Symbol.asyncDispose]() {
-      const closed = once(server, "close");
-      server.close();
-      for (const socket of sockets) socket.destroy();
-      await closed;
-    },
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
 }
 
