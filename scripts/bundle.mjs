@@ -39,6 +39,7 @@ function packageDirectory(id) {
   for (let at = dirname(id); ; at = dirname(at)) {
     const file = join(at, "package.json");
     if (existsSync(file) && JSON.parse(readFileSync(file, "utf8")).version !== undefined) return at;
+    if (at === dirname(at)) throw new Error(`${id} is in no package: its license is not known`);
   }
 }
 
