@@ -5,9 +5,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildImage, checkImage, memoryTree, type BuildOptions, type MemoryFile } from "@undocked/core";
 import { copyImage, memoryStore, ociLayout, type BlobSource, type ContainerConfig } from "@undocked/registry";
 import type { TarEntry } from "@undocked/registry/tar";
-import { main } from "../../packages/cli/src/main.ts";
 import { directory, file, link, mergedUsrBase } from "../support/bases.ts";
 import { startBench, type Bench } from "../support/build-and-read.ts";
+import { mainIn } from "../support/main-in.ts";
 import { makeImage, makeIndex } from "../support/make-image.ts";
 import { buildElf, tinyPlatforms } from "../support/tiny-elf.ts";
 
@@ -27,16 +27,7 @@ const arm64 = { os: "linux", architecture: "arm64", variant: "v8" } as const;
 const app = (platform: keyof typeof tinyPlatforms = "linux/amd64"): TarEntry =>
   file("app", buildElf({ platform: tinyPlatforms[platform] }), 0o755);
 
-async function undocked(...argv: readonly string[]) {
-  let [stdout, stderr] = ["", ""];
-  const io = {
-    stdout: { write: (text: string) => (stdout += text) },
-    stderr: { write: (text: string) => (stderr += text) },
-    cwd: place,
-    env: {},
-  };
-  return { code: await main(argv, io), stdout, stderr };
-}
+const undocked = (...argv: readonly string[]) => mainIn(place, argv);
 
 /** What is found out about an image of entries and a configuration. */
 async function found(config: ContainerConfig, ...layers: readonly (readonly TarEntry[])[]) {

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildImage, memoryTree } from "@undocked/core";
 import { probeImage, type ProbeOptions } from "@undocked/core/probe";
-import { main } from "../../packages/cli/src/main.ts";
 import { buildServer } from "../../examples/eywa/build.ts";
+import { mainIn } from "../support/main-in.ts";
 import { lacks } from "../support/tools.ts";
 
 /** A server of a few lines that listens on an address. */
@@ -51,16 +51,7 @@ async function probe(source: string, options: ProbeOptions = {}, text = 'ENTRYPO
 }
 
 /** The command, in the place of these tests. */
-async function command(...argv: readonly string[]) {
-  let [stdout, stderr] = ["", ""];
-  const io = {
-    stdout: { write: (text: string) => (stdout += text) },
-    stderr: { write: (text: string) => (stderr += text) },
-    cwd: place,
-    env: {},
-  };
-  return { code: await main(argv, io), stdout, stderr };
-}
+const command = (...argv: readonly string[]) => mainIn(place, argv);
 
 /** Some kernels let only root do it. */
 function isForbidden(): boolean {
