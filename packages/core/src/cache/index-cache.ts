@@ -41,7 +41,9 @@ export function indexCache(directory: string): IndexCache {
       return index;
     },
     async write(layer, index) {
-      await writeWholeFile(fileOf(layer, index.collector), await encoded(layer, index));
+      const path = fileOf(layer, index.collector);
+      // Checked when it is read: what a power cut leaves of it counts as missing.
+      await writeWholeFile(path, await encoded(layer, index), { durability: "scratch" });
     },
   };
 }

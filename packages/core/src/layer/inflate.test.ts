@@ -1,4 +1,6 @@
 import { execFileSync, spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { setTimeout } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { readAll } from "@undocked/registry";
 import { describe, expect, test } from "vitest";
@@ -121,4 +123,49 @@ test("a gzip bomb is passed on piece by piece, and can be left", async () => {
     if (seen > 64 * 1024 * 1024) break;
   }
   expect(largest).toBeLessThanOrEqual(256 * 1024);
+});
+
+test("a gzip bomb that nobody reads on takes no more memory", async () => {
+  const bomb = gzipSync(Buffer.alloc(256 * 1024 * 1024));
+  const before = process.memoryUsage().arrayBuffers;
+  const reading = inflated(pieces(bomb, bomb.byteLength));
+  await reading.next();
+  // Time enough to inflate all of it.
+  await setTimeout(500);
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(8 * 1024 * 1024);
+  await reading.return();
+});
+
+test("what was inflated before the content's damage comes out before the error", async () => {
+  const noise = randomBytes(3 * 1024 * 1024);
+  const bytes = gzipSync(noise);
+  bytes.fill(0xff, bytes.byteLength - 1000, bytes.byteLength - 900);
+  const seen: Uint8Array[] = [];
+  const reading = (async () => {
+    for await (const chunk of inflated(pieces(bytes, 64 * 1024))) seen.push(chunk);
+  })();
+  await expect(reading).rejects.toMatchObject({ code: "LAYER_INVALID" });
+  const got = Buffer.concat(seen);
+  expect(got.byteLength).toBeGreaterThan(2 * 1024 * 1024);
+  expect(noise.subarray(0, 2 * 1024 * 1024).equals(got.subarray(0, 2 * 1024 * 1024))).toBe(true);
+});
+
+test("damaged content is told before the source's own error behind it", async () => {
+  const bytes = gzipSync(text);
+  bytes.fill(0xff, 30, 60);
+  async function* source(): AsyncGenerator<Uint8Array> {
+    yield bytes;
+    throw new Error("digest");
+  }
+  await expect(readAll(inflated(source()))).rejects.toMatchObject({ code: "LAYER_INVALID" });
+});
+
+test("a source may use its chunk's memory again", async () => {
+  const bytes = gzipSync(randomBytes(2 * 1024 * 1024));
+  const memory = Buffer.alloc(10_000);
+  async function* source(): AsyncGenerator<Uint8Array> {
+    for (let at = 0; at < bytes.byteLength; at += memory.byteLength)
+      yield memory.subarray(0, bytes.copy(memory, 0, at));
+  }
+  expect(await readAll(inflated(source()))).toHaveLength(2 * 1024 * 1024);
 });

@@ -3,6 +3,7 @@ import { Transform } from "node:stream";
 import type { Compression } from "@undocked/registry";
 import { bunzip2 } from "./bzip2.ts";
 import { LayerError } from "./layer-error.ts";
+import { throughDecoder } from "./through-decoder.ts";
 import { unxz } from "./xz.ts";
 import { unzstd } from "./zstd.ts";
 
@@ -38,10 +39,10 @@ export async function* inflated(chunks: AsyncIterable<Uint8Array>): AsyncGenerat
       case "none":
         return yield* whole;
       case "gzip":
-        return yield* through(zlib.createGunzip({ chunkSize: 256 * 1024 }), whole);
+        return yield* throughDecoder(zlib.createGunzip({ chunkSize: 256 * 1024 }), whole, damaged);
       case "zstd": {
         const decoder = nodeZstd();
-        return yield* decoder === undefined ? unzstd(whole) : through(decoder, whole);
+        return yield* decoder === undefined ? unzstd(whole) : throughDecoder(decoder, whole, damaged);
       }
       case "bzip2":
         return yield* bunzip2(whole);
@@ -66,63 +67,6 @@ function nodeZstd(): Transform | undefined {
   const create: unknown = Reflect.get(zlib, "createZstdDecompress");
   const decoder: unknown = typeof create === "function" ? create() : undefined;
   return decoder instanceof Transform ? decoder : undefined;
-}
-
-/** A thousandfold inflated, what one write gives still fits in memory. */
-const PIECE = 16 * 1024;
-
-/** Written to by hand: a pipe would wait for ever on what follows the compressed content's end. */
-async function* through(
-  decoder: Transform,
-  chunks: AsyncIterable<Uint8Array>,
-): AsyncGenerator<Uint8Array, void, void> {
-  const output: Uint8Array[] = [];
-  let state: "open" | "ended" | Error = "open";
-  let wake: () => void = () => {};
-  decoder.on("data", (chunk: Uint8Array) => output.push(chunk));
-  decoder.on("end", () => {
-    state = "ended";
-    wake();
-  });
-  decoder.on("error", (error) => {
-    state = error;
-    wake();
-  });
-  // A function, or the compiler takes the state for what it was before an await.
-  const now = (): typeof state => state;
-
-  function written(piece: Uint8Array): Promise<void> {
-    return new Promise((resolve) => {
-      wake = resolve;
-      decoder.write(piece, () => resolve());
-    });
-  }
-
-  async function* pieces(): AsyncGenerator<Uint8Array> {
-    for await (const chunk of chunks) {
-      for (let at = 0; at < chunk.byteLength; at += PIECE) yield chunk.subarray(at, at + PIECE);
-    }
-  }
-
-  try {
-    for await (const piece of pieces()) {
-      if (now() === "open") await written(piece);
-      yield* output.splice(0);
-      const error = now();
-      if (error instanceof Error) throw damaged(error);
-    }
-    if (now() === "open") {
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-        decoder.end();
-      });
-    }
-    yield* output.splice(0);
-    const error = now();
-    if (error instanceof Error) throw damaged(error);
-  } finally {
-    decoder.destroy();
-  }
 }
 
 function damaged(cause: Error): LayerError {

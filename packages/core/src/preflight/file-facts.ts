@@ -1,10 +1,12 @@
 import type { Platform } from "@undocked/registry";
+import type { TarMember } from "@undocked/registry/tar";
 import { z } from "zod";
-import type { ByteSource } from "../elf/byte-source.ts";
+import { bytesSource, type ByteSource } from "../elf/byte-source.ts";
 import { ElfError } from "../elf/elf-error.ts";
 import { readElf, type ElfFacts, type ElfFault } from "../elf/elf.ts";
 import { formatHeadSize, formatOf, type FileFormat } from "../elf/format.ts";
 import { elfReport, foreignReport, type ExecutableReport } from "../elf/inspect.ts";
+import { looksLikeElf } from "../elf/read.ts";
 import type { FactCollector } from "../rootfs/index-layer.ts";
 import { spooledSource } from "./spooled-source.ts";
 
@@ -30,12 +32,25 @@ export async function fileFacts(source: ByteSource): Promise<FileFacts> {
 /** Collects, while a layer is indexed, the facts of ELF files, of scripts, and of what has an x bit. */
 export const executableFacts: FactCollector = {
   id: "executables 2",
-  async collect(_path, header, body) {
-    const found = await streamedFacts(body, header.size);
-    const isPlain = found.format !== "elf" && found.head === undefined;
-    return isPlain && (header.mode & 0o111) === 0 ? undefined : found;
+  collect(_path, file) {
+    const { header, bytes } = file;
+    const mayStart = (header.mode & 0o111) !== 0 || bytes === undefined || beginsAsProgram(bytes);
+    return mayStart ? programFacts(file) : undefined;
   },
 };
+
+/** ELF files and scripts begin so. */
+function beginsAsProgram(bytes: Uint8Array): boolean {
+  return looksLikeElf(bytes) || (bytes[0] === 0x23 && bytes[1] === 0x21);
+}
+
+async function programFacts({ header, body, bytes }: TarMember): Promise<FileFacts | undefined> {
+  const found = await (bytes === undefined
+    ? streamedFacts(body, header.size)
+    : fileFacts(bytesSource(bytes)));
+  const isPlain = found.format !== "elf" && found.head === undefined;
+  return isPlain && (header.mode & 0o111) === 0 ? undefined : found;
+}
 
 /** The facts of bytes that come but once; of what is not ELF only the start is taken. */
 export async function streamedFacts(body: AsyncIterable<Uint8Array>, size: number): Promise<FileFacts> {

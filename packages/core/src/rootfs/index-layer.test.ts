@@ -96,7 +96,7 @@ test("a collector sees each file and its facts are kept", async () => {
     {
       collector: {
         id: "test-1",
-        async collect(path, header, body) {
+        async collect(path, { header, body }) {
           const text = Buffer.from(await readAll(body)).toString();
           return text === "elf" ? { path, size: header.size } : undefined;
         },

@@ -10,11 +10,12 @@ export interface FactCollector {
   /** Changes whenever what it finds for a file may change: part of what an index is cached by. */
   readonly id: string;
   /**
-   * What to remember of a file, as JSON; `undefined`: nothing. What it leaves unread of the body is skipped.
+   * What to remember of a file, as JSON; `undefined`: nothing, which of most files can be said at once. What it leaves
+   * unread of the body is skipped.
    *
    * @param path - clean and absolute
    */
-  collect(path: string, header: TarHeader, body: AsyncIterable<Uint8Array>): Promise<unknown>;
+  collect(path: string, file: TarMember): Promise<unknown> | undefined;
 }
 
 export interface IndexLayerOptions {
@@ -50,7 +51,8 @@ export async function indexLayer(
     for await (const member of readTar(open, limits)) {
       const entry = entryOf(member.header);
       if (entry === undefined) continue;
-      const facts = await factsOf(entry, member, collector, files);
+      const found = entry.kind === "file" ? factsOf(entry.path, member, collector, files) : undefined;
+      const facts = found === undefined ? undefined : await found;
       entries.push(facts === undefined ? entry : { ...entry, facts });
     }
     while ((await tar.next()).done !== true);
@@ -66,20 +68,22 @@ export async function indexLayer(
   };
 }
 
-async function factsOf(
-  entry: IndexEntry,
-  { header, body }: TarMember,
+/** `undefined` at once, or a promise of it: there are none. */
+function factsOf(
+  path: string,
+  file: TarMember,
   collector: FactCollector | undefined,
   files: Map<string, string>,
-): Promise<unknown> {
-  if (entry.kind !== "file") return undefined;
-  if (!KEPT.test(entry.path)) return await collector?.collect(entry.path, header, body);
-  files.delete(entry.path);
-  if (header.size > MOST_KEPT || files.size === MOST_KEPT_FILES) return undefined;
+): Promise<unknown> | undefined {
+  return KEPT.test(path) ? keep(path, file, files) : collector?.collect(path, file);
+}
+
+async function keep(path: string, { header, body }: TarMember, files: Map<string, string>): Promise<void> {
+  files.delete(path);
+  if (header.size > MOST_KEPT || files.size === MOST_KEPT_FILES) return;
   const chunks: Uint8Array[] = [];
   for await (const chunk of body) chunks.push(chunk);
-  files.set(entry.path, Buffer.concat(chunks).toString("base64"));
-  return undefined;
+  files.set(path, Buffer.concat(chunks).toString("base64"));
 }
 
 /** `undefined` for what stands in a layer for tools alone. */

@@ -6,8 +6,12 @@ export interface ByteQueue {
   take(length: number): Promise<Uint8Array | undefined>;
   /** As {@link take}, without a promise, when the bytes are here already. */
   takeNow(length: number): Uint8Array | undefined;
+  /** A look at what {@link takeNow} would give. */
+  peek(length: number): Uint8Array | undefined;
   /** Up to `length` bytes, whatever is here; at least one. */
   some(length: number): Promise<Uint8Array>;
+  /** Skips up to `length` bytes of those that are here, without a promise; how many are left to be skipped. */
+  skipNow(length: number): number;
   skip(length: number): Promise<void>;
   /** Lets the stream go. */
   close(): Promise<void>;
@@ -17,44 +21,66 @@ export interface ByteQueue {
 export function byteQueue(chunks: AsyncIterable<Uint8Array>, limit: number): ByteQueue {
   const source = chunks[Symbol.asyncIterator]();
   let held: Uint8Array = new Uint8Array(0);
+  /** How much of it is gone. */
+  let at = 0;
   let passed = 0;
 
+  /** When nothing is left of what is here. */
   async function more(): Promise<boolean> {
     const { done, value } = await source.next();
     if (done === true) return false;
     passed += value.byteLength;
     if (passed > limit) throw new FormatError("TAR_INVALID", `The tar has more than ${limit} bytes.`);
-    held = held.byteLength === 0 ? value : Buffer.concat([held, value]);
+    held = value;
+    at = 0;
     return true;
   }
 
+  function peek(length: number): Uint8Array | undefined {
+    return held.byteLength - at < length ? undefined : held.subarray(at, at + length);
+  }
+
   function takeNow(length: number): Uint8Array | undefined {
-    if (held.byteLength < length) return undefined;
-    const bytes = held.subarray(0, length);
-    held = held.subarray(length);
+    const bytes = peek(length);
+    if (bytes !== undefined) at += length;
     return bytes;
   }
 
+  function skipNow(length: number): number {
+    const here = Math.min(length, held.byteLength - at);
+    at += here;
+    return length - here;
+  }
+
   async function some(length: number): Promise<Uint8Array> {
-    while (held.byteLength === 0) if (!(await more())) throw truncated();
-    const bytes = held.subarray(0, length);
-    held = held.subarray(bytes.byteLength);
+    while (at === held.byteLength) if (!(await more())) throw truncated();
+    const bytes = held.subarray(at, at + length);
+    at += bytes.byteLength;
     return bytes;
   }
 
   return {
+    peek,
     takeNow,
     some,
+    skipNow,
     async take(length) {
-      while (held.byteLength < length) {
+      const parts: Uint8Array[] = [];
+      for (let left = length; ;) {
+        const rest = takeNow(left);
+        if (rest !== undefined) return parts.length === 0 ? rest : Buffer.concat([...parts, rest]);
+        if (at < held.byteLength) parts.push(held.subarray(at));
+        left -= held.byteLength - at;
+        at = held.byteLength;
         if (await more()) continue;
-        if (held.byteLength === 0) return undefined;
+        if (parts.length === 0) return undefined;
         throw truncated();
       }
-      return takeNow(length);
     },
     async skip(length) {
-      for (let left = length; left > 0; left -= (await some(left)).byteLength);
+      for (let left = skipNow(length); left > 0; left = skipNow(left)) {
+        if (!(await more())) throw truncated();
+      }
     },
     async close() {
       await source.return?.();

@@ -67,8 +67,22 @@ function checkSum(block: Uint8Array): void {
   }
 }
 
+/** Octal digits that end with a NUL or the field, as nearly all do; `undefined` for another form. */
+function plainOctal(block: Uint8Array, from: number, length: number): number | undefined {
+  let value = 0;
+  for (let at = from; at < from + length; at++) {
+    const byte = block[at] ?? 0;
+    const isEnd = byte === 0 || (byte === 0x20 && at === from + length - 1);
+    if (byte >= 0x30 && byte <= 0x37) value = value * 8 + byte - 0x30;
+    else return isEnd && at > from ? value : undefined;
+  }
+  return value;
+}
+
 /** Octal digits between blanks, or GNU's base-256 when the top bit is set. */
 function number(block: Uint8Array, from: number, length: number, field: string): number {
+  const plain = plainOctal(block, from, length);
+  if (plain !== undefined) return plain;
   const bytes = block.subarray(from, from + length);
   const first = bytes[0] ?? 0;
   if ((first & 0x80) !== 0) return base256(bytes, field);

@@ -42,4 +42,6 @@ export interface TarMember {
   readonly header: TarHeader;
   /** To be read before the next member is asked for; what is left unread is skipped. */
   readonly body: AsyncIterable<Uint8Array>;
+  /** All of the body where it is in memory already, as it is for most small files; not to be changed. */
+  readonly bytes?: Uint8Array;
 }

@@ -174,6 +174,56 @@ describe("reads", () => {
   });
 });
 
+describe("the bytes of a body", () => {
+  const bytes = Buffer.concat([
+    block({ name: "a", size: 5 }),
+    padded("hello"),
+    block({ name: "b", size: 700 }),
+    Buffer.alloc(1024, "b"),
+    block({ name: "c" }),
+    END,
+  ]);
+
+  async function bodies(length: number): Promise<[string, number | undefined, number][]> {
+    const found: [string, number | undefined, number][] = [];
+    for await (const { header, bytes: here, body } of readTar(chunked(bytes, length)))
+      found.push([header.path, here?.byteLength, (await readAll(body)).byteLength]);
+    return found;
+  }
+
+  test("are given where all of them are in memory, and come with the body all the same", async () => {
+    expect(await bodies(bytes.byteLength)).toEqual([
+      ["a", 5, 5],
+      ["b", 700, 700],
+      ["c", 0, 0],
+    ]);
+  });
+
+  test("are not given where a chunk ends within", async () => {
+    expect((await bodies(515)).map(([path, here]) => [path, here])).toEqual([
+      ["a", undefined],
+      ["b", undefined],
+      ["c", 0],
+    ]);
+  });
+});
+
+test.each([
+  ["0000644\0", 0o644],
+  ["0000644 ", 0o644],
+  ["00000644", 0o644],
+  ["   644 \0", 0o644],
+  ["644\0 xyz", 0o644],
+  ["644 \0  \0", 0o644],
+  ["\0\0\0\0\0\0\0\0", 0],
+  ["        ", 0],
+  ["64 4    ", undefined],
+  ["648\0    ", undefined],
+])("the number %j is %s", async (mode, value) => {
+  const [found] = await members([block({ mode }), END]).catch(() => []);
+  expect(found?.mode).toBe(value);
+});
+
 describe("refuses", () => {
   const rows: [string, Uint8Array[], TarLimits?][] = [
     ["a body that is cut off", [block({ size: 1000 }), Buffer.alloc(500)]],

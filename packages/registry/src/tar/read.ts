@@ -36,9 +36,10 @@ export async function* readTar(
       if (header === undefined) return;
       if (count === most) throw new FormatError("TAR_INVALID", `The tar has more than ${most} members.`);
       const rest = { body: header.size, padding: -header.size & (BLOCK - 1) };
-      yield { header, body: bodyOf(bytes, rest) };
-      await bytes.skip(rest.body);
-      await bytes.skip(rest.padding);
+      const here = bytes.peek(header.size);
+      yield { header, body: bodyOf(bytes, rest), ...(here === undefined ? {} : { bytes: here }) };
+      const left = bytes.skipNow(rest.body + rest.padding);
+      if (left > 0) await bytes.skip(left);
     }
   } finally {
     await bytes.close();
