@@ -1,4 +1,5 @@
-export { buildImage, type BuiltImage, type PlatformImage } from "./build/build-image.ts";
+export { buildImage } from "./build/build-image.ts";
+export type { BuiltImage, PlatformImage } from "./build/built-image.ts";
 export { checkBuild, planBuild, type PlannedBuild } from "./build/plan-build.ts";
 export type { BuildPlan, StagePlan, Step } from "./plan/plan.ts";
 export {

@@ -1,10 +1,7 @@
 import { resolve } from "node:path";
 import {
   buildImage,
-  checkBuild,
-  planBuild,
   type BuildOptions,
-  type BuildPlan,
   type BuiltImage,
   type FileMapping,
   type Output,
@@ -15,8 +12,7 @@ import type { Command, Io } from "../io.ts";
 import { writeMetadata } from "../metadata.ts";
 import { parseCompression } from "../compression.ts";
 import { parseOutput } from "../output.ts";
-import { FormatError, parsePlatform, parseReference, type Diagnostic } from "@undocked/registry";
-import { renderPlan } from "../render/plan.ts";
+import { FormatError, parsePlatform, parseReference } from "@undocked/registry";
 import { registryFlags, registryOptions } from "../registry-flags.ts";
 import { renderDiagnostic } from "../render/error.ts";
 import { progressDisplay, progressModes, silentDisplay } from "../render/progress.ts";
@@ -82,9 +78,14 @@ export const usage: Usage = {
 export const command: Command = async (argv, io, signal) => {
   const flags = parseArguments(usage, argv.map(withPlanForm));
   const plan = choice(flags, "plan", ["text", "json"] as const);
-  if (flags.is("check")) return check(checkBuild(await buildOptions(flags, io)), io);
-  if (plan !== undefined)
-    return printPlans((await planBuild({ ...(await buildOptions(flags, io)), signal })).plans, plan, io);
+  if (flags.is("check")) {
+    const { showChecks } = await import("../preview.ts");
+    return showChecks(await buildOptions(flags, io), io);
+  }
+  if (plan !== undefined) {
+    const { showPlans } = await import("../preview.ts");
+    return await showPlans({ ...(await buildOptions(flags, io)), signal }, plan, io);
+  }
   const display = flags.is("quiet")
     ? silentDisplay()
     : progressDisplay(choice(flags, "progress", progressModes) ?? "auto", io);
@@ -104,22 +105,6 @@ export const command: Command = async (argv, io, signal) => {
 /** `--plan` alone is text: a flag of node:util has a value always or never. */
 function withPlanForm(argument: string): string {
   return argument === "--plan" ? "--plan=text" : argument;
-}
-
-/** As JSON the plan, or an array of those of several platforms. */
-function printPlans(plans: readonly BuildPlan[], form: "text" | "json", io: Io): number {
-  const warnings = new Set(plans.flatMap(({ warnings }) => warnings.map(renderDiagnostic)));
-  for (const warning of warnings) io.stderr.write(warning);
-  const json = (): string => `${JSON.stringify(plans.length === 1 ? plans[0] : plans, null, 2)}\n`;
-  io.stdout.write(form === "json" ? json() : plans.map(renderPlan).join("\n"));
-  return 0;
-}
-
-/** As docker has it: a warning is a failure here. */
-function check(found: readonly Diagnostic[], io: Io): number {
-  for (const diagnostic of found) io.stderr.write(renderDiagnostic(diagnostic));
-  io.stdout.write(`${found.length === 0 ? "Nothing" : found.length} to tell of the Dockerfile.\n`);
-  return found.length === 0 ? 0 : 1;
 }
 
 function result(image: BuiltImage, options: BuildOptions): string {

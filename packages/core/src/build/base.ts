@@ -36,6 +36,8 @@ export interface BaseImage {
   readonly name: string;
   /** Of the manifest for the platform. */
   readonly root: Descriptor;
+  /** What the name stands for: the root, or an index that leads to it. */
+  readonly named: Descriptor;
   readonly manifest: Manifest;
   readonly config: ImageConfig;
   readonly source: BlobSource;
@@ -51,12 +53,10 @@ export async function openRegistryImage(text: string, opening: Opening): Promise
   const reference = parseReference(text);
   const name = formatReference(reference);
   const { workspace } = opening;
-  const { offline, references, content, directory } = workspace;
+  const { offline, content, directory } = workspace;
   if (offline === undefined) {
     const repository = workspace.client.repository(reference);
-    const known = reference.digest === undefined ? undefined : await knownRoot(reference, workspace);
-    const root = known ?? (await resolveOnce(repository, reference, opening));
-    if (known === undefined) await references?.write(name, { target: root });
+    const root = await resolveImage(text, opening);
     const source = keptSource(repository, content, { directory });
     return { ...(await openImage(source, root, name, opening)), repository: reference };
   }
@@ -65,6 +65,24 @@ export async function openRegistryImage(text: string, opening: Opening): Promise
   const absent = absentSource((target) => offline.missingContent(contentName(target), target, name));
   const source = keptSource(absent, content, { directory });
   return { ...(await openImage(source, root, name, opening)), repository: reference };
+}
+
+/**
+ * What an image's name stands for in its registry: of a tag it is asked anew, of a digest only if it is not known.
+ *
+ * @param text - a reference
+ */
+export async function resolveImage(
+  text: string,
+  opening: Pick<Opening, "workspace" | "signal">,
+): Promise<Descriptor> {
+  const { workspace } = opening;
+  const reference = parseReference(text);
+  const known = reference.digest === undefined ? undefined : await knownRoot(reference, workspace);
+  if (known !== undefined) return known;
+  const root = await resolveOnce(workspace.client.repository(reference), reference, opening);
+  await workspace.references?.write(formatReference(reference), { target: root });
+  return root;
 }
 
 /** What the reference stood for the last time; of a digest, too, what came by a tag. */
@@ -84,7 +102,7 @@ async function knownRoot(
 async function resolveOnce(
   repository: RemoteRepository,
   reference: Reference,
-  { workspace, signal }: Opening,
+  { workspace, signal }: Pick<Opening, "workspace" | "signal">,
 ): Promise<Descriptor> {
   const share = resolving.get(workspace.client) ?? sharedWork<Descriptor>();
   resolving.set(workspace.client, share);
@@ -121,9 +139,10 @@ export interface Opening extends CallOptions {
 
 async function openImage(
   source: BlobSource,
-  root: Descriptor,
+  named: Descriptor,
   name: string,
   opening: Opening,
+  root: Descriptor = named,
   depth = 0,
 ): Promise<BaseImage> {
   const document = parseManifestDocument(
@@ -134,11 +153,12 @@ async function openImage(
     // An index may hold indexes (image-spec, image-index.md); nobody nests them deeper than this.
     if (depth === 3)
       throw new ContentError("PLATFORM_UNKNOWN", `${name} nests its indexes more than 3 deep.`);
-    return openImage(source, selectPlatform(document.index, opening.platform), name, opening, depth + 1);
+    const selected = selectPlatform(document.index, opening.platform);
+    return openImage(source, named, name, opening, selected, depth + 1);
   }
   const { manifest } = document;
   const config = parseImageConfig(await readSmall(source, manifest.config, configSizeLimit, opening));
-  return { name, root: { ...root, mediaType: document.mediaType }, manifest, config, source };
+  return { name, root: { ...root, mediaType: document.mediaType }, named, manifest, config, source };
 }
 
 async function readSmall(

@@ -1,21 +1,26 @@
 import { resolve } from "node:path";
 import { defaultPlatform, formatPlatform, type Platform } from "@undocked/registry";
 import { directoryTree } from "../context/directory-tree.ts";
+import type { Dockerfile } from "../dockerfile/ast.ts";
 import type { IgnoreMatcher } from "../dockerfile/ignore.ts";
+import { parseDockerfile } from "../dockerfile/parse.ts";
 import type { PlanOptions } from "../plan/options.ts";
 import { planStages } from "../plan/plan-stages.ts";
 import type { BuildPlan } from "../plan/plan.ts";
-import { taggedReference } from "./deliver.ts";
 import { faults, type Faults } from "./faults.ts";
-import { readInput, type BuildInput } from "./input.ts";
+import type { BuildInput, DockerfileText } from "./input.ts";
 import { checkLocally } from "./local-check.ts";
 import { parseNamedContext } from "./named-context.ts";
-import { requestedPlatforms, type BuildOptions } from "./options.ts";
+import { readNamed, type NamedInput } from "./named-input.ts";
+import type { BuildOptions } from "./options.ts";
 import { mergeFindings, type PlatformFindings } from "./platform-faults.ts";
 import { openRecipes } from "./workspace.ts";
 
 /** What was found to be in order before anything was fetched. */
-export interface CheckedInput extends Required<BuildInput> {
+export interface CheckedInput extends Required<
+  Pick<BuildInput, "context" | "ignore" | "mapped" | "project">
+> {
+  readonly dockerfile: Dockerfile;
   /** One for each platform, in the order they were asked for. */
   readonly targets: readonly CheckedTarget[];
 }
@@ -35,34 +40,43 @@ export interface CheckedTarget {
  *
  * @throws {UndockedError} with every fault
  */
-export async function checkInput(options: BuildOptions): Promise<CheckedInput> {
-  const { namedContexts = {}, tags = [] } = options;
-  const found = faults();
-  for (const tag of tags) found.collect(() => taggedReference(tag));
-  const platforms = found.collect(() => requestedPlatforms(options)) ?? [undefined];
-  const input = readInput(options, found);
-  for (const [name, value] of Object.entries(namedContexts))
+export async function checkInput(
+  options: BuildOptions,
+  { input, platforms, found }: NamedInput = readNamed(options),
+): Promise<CheckedInput> {
+  const dockerfile = parsed(input.dockerfile, found);
+  for (const [name, value] of Object.entries(options.namedContexts ?? {}))
     found.collect(() => checkNamedContext(name, value, input.project));
   const targets: CheckedTarget[] = [];
   const findings: PlatformFindings[] = [];
   for (const platform of platforms) {
     const own = platforms.length === 1 ? found : faults();
-    const target = await checkTarget(platform, input, options, own);
+    const target = await checkTarget(platform, { ...input, dockerfile }, options, own);
     const name = formatPlatform(platform ?? defaultPlatform);
     if (target !== undefined) targets.push(platforms.length === 1 ? target : { name, ...target });
     if (own !== found) findings.push({ platform: name, found: own.all() });
   }
   for (const finding of mergeFindings(findings, "plain")) found.add(finding);
   found.throwIfAny();
-  const { dockerfile, context, ignore, mapped, project } = input;
+  const { context, ignore, mapped, project } = input;
   if (!dockerfile || !context || !ignore || !mapped) throw found.error();
   return { dockerfile, context, ignore, mapped, project, targets };
+}
+
+/** The Dockerfile of a text that was found. */
+export function parsed(source: DockerfileText | undefined, found: Faults): Dockerfile | undefined {
+  if (source === undefined) return undefined;
+  return found.collect(() => parseDockerfile(source.text, { file: source.file }));
 }
 
 /** What there is to do for one platform; `undefined` where that cannot be said. */
 async function checkTarget(
   platform: Platform | undefined,
-  { dockerfile, context, ignore }: BuildInput,
+  {
+    dockerfile,
+    context,
+    ignore,
+  }: Pick<BuildInput, "context" | "ignore"> & { readonly dockerfile: Dockerfile | undefined },
   options: BuildOptions,
   found: Faults,
 ): Promise<CheckedTarget | undefined> {

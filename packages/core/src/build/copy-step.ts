@@ -1,8 +1,6 @@
-import type { IgnoreRules } from "../context/filtered-tree.ts";
 import { bytesContent } from "../context/memory-tree.ts";
 import type { FileContent, SourceTree } from "../context/source-tree.ts";
 import { parseChmod } from "../dockerfile/chmod.ts";
-import { ignoreMatcher } from "../dockerfile/ignore.ts";
 import { pathMatcher } from "../dockerfile/path-match.ts";
 import type { Entry } from "../layer/entry.ts";
 import { layerFiles } from "../layer/layer-files.ts";
@@ -11,6 +9,7 @@ import type { CopyStep as CopyRequest, PathMatch, WrittenFile } from "../rootfs/
 import { add, copy } from "../rootfs/copy.ts";
 import { parseOwner } from "../rootfs/owner.ts";
 import { emptyRootFs, type RootFs } from "../rootfs/rootfs.ts";
+import { ignoreRules, pathPattern } from "./ignore-rules.ts";
 import type { Scope } from "./scope.ts";
 
 /**
@@ -91,17 +90,6 @@ function pathMatch(): PathMatch {
     if (last?.pattern !== pattern) last = { pattern, matches: pathMatcher(pattern) };
     return last.matches(name);
   };
-}
-
-/** The rules of a `.dockerignore`, or of `--exclude`. */
-export function ignoreRules(patterns: readonly string[]): IgnoreRules {
-  const reincludes = patterns.some((pattern) => pattern.startsWith("!"));
-  return { ignores: pathPattern(...patterns), reincludes };
-}
-
-function pathPattern(...patterns: readonly string[]): (path: string) => boolean {
-  const matcher = ignoreMatcher(patterns);
-  return (path) => matcher.ignores(path);
 }
 
 /** Directories made on the way take an octal mode, and none from a symbolic one. */

@@ -1,12 +1,9 @@
 import { access, chmod, mkdtemp, rename, rm } from "node:fs/promises";
 import {
   copyImage,
-  FormatError,
   dockerArchive,
   ociArchive,
   ociLayout,
-  parseReference,
-  formatReference,
   type BlobSink,
   type BlobSource,
   type CallOptions,
@@ -21,6 +18,7 @@ import { earlyUpload, type EarlyUpload } from "./early-upload.ts";
 import type { BuildEvent } from "./event.ts";
 import type { Output } from "./options.ts";
 import { writingTo } from "./system-error.ts";
+import { byRepository, taggedReference } from "./tagged-reference.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** Where an image was pushed to. */
@@ -183,41 +181,6 @@ async function send(
       ),
   });
   emit({ kind: "output", to, root });
-}
-
-type Tagged = Reference & { readonly tag: string };
-
-function byRepository(tags: readonly string[]): ReadonlyMap<string, readonly [Tagged, ...Tagged[]]> {
-  const groups = new Map<string, [Tagged, ...Tagged[]]>();
-  for (const reference of tags.map(taggedReference)) {
-    const name = `${reference.registry}/${reference.repository}`;
-    const group = groups.get(name);
-    if (group === undefined) groups.set(name, [reference]);
-    else if (!group.some(({ tag }) => tag === reference.tag)) group.push(reference);
-  }
-  return groups;
-}
-
-/**
- * A reference that an image can be given: a tag, `latest` when none is written.
- *
- * @throws {FormatError} `REFERENCE_INVALID` for a digest: it cannot be chosen
- */
-export function taggedReference(text: string): Tagged {
-  const { digest, tag = "latest", ...name } = parseReference(text);
-  if (digest === undefined) return { ...name, tag };
-  throw new FormatError(
-    "REFERENCE_INVALID",
-    `The reference ${JSON.stringify(text)} has a digest; an image is given a tag.`,
-    {
-      hint: "Leave the part from @ on away.",
-    },
-  );
-}
-
-/** With everything written out: `docker.io/library/app:latest`. */
-export function formatTagged(text: string): string {
-  return formatReference(taggedReference(text));
 }
 
 /** What an OCI layout calls an image (image-spec, annotations.md: `org.opencontainers.image.ref.name`). */

@@ -2,7 +2,7 @@ import { filteredTree } from "../context/filtered-tree.ts";
 import { resolveInside } from "../context/resolve.ts";
 import type { SourceTree } from "../context/source-tree.ts";
 import { parseIgnoreFile } from "../dockerfile/ignore.ts";
-import { ignoreRules } from "./copy-step.ts";
+import { ignoreRules } from "./ignore-rules.ts";
 
 /** A tree without what its own `.dockerignore` says. */
 export function withoutIgnored(tree: SourceTree): SourceTree {

@@ -1,14 +1,13 @@
 import { readFileSync } from "node:fs";
 import { basename, relative, resolve } from "node:path";
-import { UndockedError } from "@undocked/registry";
+import { digestOf, encodeJson, UndockedError, type Digest } from "@undocked/registry";
 import { directoryTree, type DirectoryTreeOptions } from "../context/directory-tree.ts";
 import { mappedTree, type MappedTree } from "../context/mapped-tree.ts";
 import { memoryTree } from "../context/memory-tree.ts";
+import { observedTree, type ObservedTree } from "../context/observed-tree.ts";
 import { cleanPath } from "../context/path.ts";
 import type { SourceTree } from "../context/source-tree.ts";
-import type { Dockerfile } from "../dockerfile/ast.ts";
 import { ignoreMatcher, type IgnoreMatcher } from "../dockerfile/ignore.ts";
-import { parseDockerfile } from "../dockerfile/parse.ts";
 import type { Faults } from "./faults.ts";
 import { filtered, ignorePatterns, readInside } from "./ignored-tree.ts";
 import type { BuildOptions } from "./options.ts";
@@ -18,18 +17,20 @@ export class InputError extends UndockedError<"DOCKERFILE_NOT_FOUND"> {}
 
 /** What a build is made from, as far as it lies here. What is at fault is absent. */
 export interface BuildInput {
-  readonly dockerfile?: Dockerfile;
+  readonly dockerfile?: DockerfileText;
   /** As COPY sees it: mappings laid over, ignored files left out. */
-  readonly context?: SourceTree;
+  readonly context?: ObservedTree;
   /** What was left out. */
   readonly ignore?: IgnoreMatcher;
   /** The same before files were ignored. */
   readonly mapped?: MappedTree;
+  /** A name for what the Dockerfile and the ignore file say. */
+  readonly texts?: Digest;
   /** The directory that relative paths start at. */
   readonly project: string;
 }
 
-interface DockerfileText {
+export interface DockerfileText {
   readonly text: string | Uint8Array;
   /** For messages. */
   readonly file: string;
@@ -48,23 +49,27 @@ export function readInput(options: BuildOptions, faults: Faults): BuildInput {
   // Without a context the Dockerfile can still be looked for, and its own faults be told.
   const trees = mapped === undefined ? [projectTree] : [mapped, projectTree];
   const source = faults.collect(() => dockerfileText(options, project, trees));
-  const dockerfile =
-    source === undefined
-      ? undefined
-      : faults.collect(() => parseDockerfile(source.text, { file: source.file }));
   const ignored =
     mapped === undefined
       ? undefined
       : faults.collect(() => {
           const patterns = ignorePatterns(source?.ignore ?? readInside(mapped, "/.dockerignore"));
-          return { context: filtered(mapped, patterns), ignore: ignoreMatcher(patterns) };
+          return {
+            context: observedTree(filtered(mapped, patterns)),
+            ignore: ignoreMatcher(patterns),
+            ...(source === undefined ? {} : { texts: textsOf(source, patterns) }),
+          };
         });
   return {
     project,
-    ...(dockerfile === undefined ? {} : { dockerfile }),
+    ...(source === undefined ? {} : { dockerfile: source }),
     ...ignored,
     ...(mapped === undefined ? {} : { mapped }),
   };
+}
+
+function textsOf({ file, text }: DockerfileText, ignored: readonly string[]): Digest {
+  return digestOf(encodeJson([file, digestOf(text), ignored]));
 }
 
 /** What the cache may tell the files of a directory apart by. */

@@ -2,7 +2,7 @@ import { defaultPlatform, formatPlatform, type Diagnostic } from "@undocked/regi
 import { checkDockerfile } from "../plan/plan-stages.ts";
 import type { BuildPlan } from "../plan/plan.ts";
 import { basePool } from "./base-pool.ts";
-import { checkInput, planOptionsOf } from "./check-input.ts";
+import { checkInput, parsed, planOptionsOf } from "./check-input.ts";
 import { completePlans } from "./complete-plan.ts";
 import { diagnosticsOf, faults } from "./faults.ts";
 import { readInput, treeOptions } from "./input.ts";
@@ -65,7 +65,8 @@ export function checkBuild(options: BuildOptions = {}): readonly Diagnostic[] {
   checkOptions(options);
   const found = faults();
   const platforms = found.collect(() => requestedPlatforms(options)) ?? [undefined];
-  const { dockerfile, ignore } = readInput(options, found);
+  const { dockerfile: text, ignore } = readInput(options, found);
+  const dockerfile = parsed(text, found);
   if (dockerfile === undefined) return diagnosticsOf(found.error());
   return mergeFindings(
     platforms.map((platform) => ({

@@ -1,0 +1,60 @@
+import { expect, test } from "vitest";
+import { memoryTree, type MemoryFile } from "./memory-tree.ts";
+import { observedTree, signatureOf, type Observation } from "./observed-tree.ts";
+import type { SourceTree } from "./source-tree.ts";
+
+const files = { "/a/1": "one", "/a/2": "two", "/b/3": "three", "/c": "four" };
+
+function observed(look: (tree: SourceTree) => void): Observation {
+  const tree = observedTree(memoryTree(files));
+  look(tree);
+  return tree.observation();
+}
+
+function signature(observation: Observation, changes: Record<string, MemoryFile> = {}): string | undefined {
+  return signatureOf(memoryTree({ ...files, ...changes }), observation);
+}
+
+test("remembers directories whose names were asked for, and what else was looked at", () => {
+  const observation = observed((tree) => {
+    tree.lstat("/c");
+    tree.lstat("/missing");
+    for (const name of tree.list("/a")) tree.lstat(`/a/${name}`);
+  });
+  expect(observation).toEqual({ directories: ["/a"], paths: ["/c", "/missing"] });
+});
+
+test("what was looked at decides, and nothing else", () => {
+  const observation = observed((tree) => {
+    tree.lstat("/missing");
+    tree.list("/a");
+  });
+  const before = signature(observation);
+  expect(before).toBe(signature(observation, { "/b/3": "another", "/b/new": "1" }));
+  for (const changes of [{ "/a/1": "another" }, { "/a/new": "" }, { "/missing": "" }])
+    expect(signature(observation, changes), JSON.stringify(changes)).not.toBe(before);
+});
+
+test("a file of which nobody can say whether it changed has no signature", () => {
+  const tree = memoryTree(files);
+  const open: SourceTree["open"] = (path) => {
+    const { identity: _, ...content } = tree.open(path);
+    return content;
+  };
+  expect(signatureOf({ ...tree, open }, { directories: ["/a"], paths: [] })).toBeUndefined();
+});
+
+test("the time of a directory counts where it is asked for", () => {
+  const tree = memoryTree(files);
+  const later: SourceTree = {
+    ...tree,
+    lstat(path) {
+      const node = tree.lstat(path);
+      return node?.kind === "directory" ? { ...node, mtime: node.mtime + 1 } : node;
+    },
+  };
+  const observation = { directories: ["/"], paths: [] };
+  expect(signatureOf(later, observation)).toBe(signatureOf(tree, observation));
+  const times = { directoryTimes: true };
+  expect(signatureOf(later, observation, times)).not.toBe(signatureOf(tree, observation, times));
+});
