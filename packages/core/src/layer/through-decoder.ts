@@ -1,7 +1,8 @@
 import type { Transform } from "node:stream";
 
-/** So much goes into a decoder at once: each write is a way to another thread and back. */
-const PIECE = 256 * 1024;
+/** So much goes into a decoder at once: each write is a way to another thread and back. Who needs but the start waits for less. */
+const FIRST_PIECE = 16 * 1024;
+const LARGEST_PIECE = 256 * 1024;
 
 /** Chunks that wait for the reader at most: a piece may come out a thousandfold. */
 const MOST_WAITING = 4;
@@ -93,26 +94,29 @@ function gathered(chunks: AsyncIterable<Uint8Array>): Gathered {
   let failure: Gathered["failure"];
 
   async function* pieces(): AsyncGenerator<Uint8Array, void, void> {
-    let [piece, other]: (Buffer | undefined)[] = [];
+    let piece = Buffer.allocUnsafeSlow(FIRST_PIECE);
+    let other = piece;
     let filled = 0;
     try {
       for await (const chunk of chunks) {
         for (let at = 0; at < chunk.byteLength;) {
-          piece ??= Buffer.allocUnsafeSlow(PIECE);
-          const part = chunk.subarray(at, at + PIECE - filled);
+          const part = chunk.subarray(at, at + piece.byteLength - filled);
           piece.set(part, filled);
           at += part.byteLength;
           filled += part.byteLength;
-          if (filled < PIECE) continue;
+          if (filled < piece.byteLength) continue;
           yield piece;
-          [piece, other] = [other, piece];
+          const next = Math.min(2 * piece.byteLength, LARGEST_PIECE);
+          const spare = other.byteLength === next ? other : Buffer.allocUnsafeSlow(next);
+          other = piece;
+          piece = spare;
           filled = 0;
         }
       }
     } catch (error) {
       failure = { error };
     }
-    if (piece !== undefined && filled > 0) yield piece.subarray(0, filled);
+    if (filled > 0) yield piece.subarray(0, filled);
   }
 
   return {
