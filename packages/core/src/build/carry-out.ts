@@ -130,10 +130,10 @@ function isOfBuild({ kind }: BuildEvent): boolean {
 }
 
 /** What was judged for another platform is judged again: the base may have decided otherwise. */
-function judgedSteps(plan: BuildPlan, target: CheckedTarget | undefined): ReadonlySet<string> {
+function judgedSteps(plan: BuildPlan, target: CheckedTarget | undefined): CheckedTarget["steps"] {
   return target !== undefined && formatPlatform(plan.platform) === formatPlatform(target.plan.platform)
     ? target.steps
-    : new Set();
+    : new Map();
 }
 
 function platformImage(

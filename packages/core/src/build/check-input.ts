@@ -14,6 +14,7 @@ import { parseNamedContext } from "./named-context.ts";
 import { readNamed, type NamedInput } from "./named-input.ts";
 import type { BuildOptions } from "./options.ts";
 import { mergeFindings, type PlatformFindings } from "./platform-faults.ts";
+import type { PlannedStep } from "./planned-copy.ts";
 import { openRecipes } from "./workspace.ts";
 
 /** What was found to be in order before anything was fetched. */
@@ -32,7 +33,7 @@ export interface CheckedTarget {
   /** Made without knowing the bases. */
   readonly plan: BuildPlan;
   /** Steps that have been looked at. */
-  readonly steps: ReadonlySet<string>;
+  readonly steps: ReadonlyMap<string, PlannedStep>;
 }
 
 /**

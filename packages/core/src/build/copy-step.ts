@@ -19,7 +19,7 @@ import type { Scope } from "./scope.ts";
  * @param now - seconds since 1970, of what the step itself makes
  */
 export function copyEntries(step: CopyStep | AddStep, root: RootFs, tree: SourceTree, now: number): Entry[] {
-  return copy(root, request(step, root, tree, now));
+  return copy(root, copyRequest(step, root, tree, now));
 }
 
 /**
@@ -38,21 +38,21 @@ export function addEntries(
 ): Promise<Entry[]> {
   const archives = (archive: FileContent) => hold(layerFiles(() => archive.stream()));
   return add(root, {
-    ...request(step, root, tree, now, fetched),
+    ...copyRequest(step, root, tree, now, fetched),
     ...(step.unpack === false ? {} : { archives }),
   });
 }
 
-function request(
+/** What a step says, for the engine. */
+export function copyRequest(
   step: CopyStep | AddStep,
   root: RootFs,
   tree: SourceTree,
   now: number,
   fetched: ReadonlyMap<string, WrittenFile> = new Map(),
 ): CopyRequest {
-  const { chown, chmod, exclude, parents, link } = step;
-  // With --chmod BuildKit does not link, silently.
-  const replace = link && chmod === undefined;
+  const { chown, chmod, exclude, parents } = step;
+  const replace = replacesLinks(step);
   const unpack = step.kind === "add" && step.unpack === true;
   const sources = step.sources.map((path) => {
     const file = fetched.get(path);
@@ -81,6 +81,11 @@ function request(
     ...(parents ? { parents: pathPattern } : {}),
     ...(replace ? { destinationLinks: "replace" as const } : {}),
   };
+}
+
+/** `--link`; with --chmod BuildKit does not link, silently. */
+export function replacesLinks({ link, chmod }: CopyStep | AddStep): boolean {
+  return link && chmod === undefined;
 }
 
 /** Go's `path.Match`; the engine asks for one pattern many times in a row, so the last one stays compiled. */

@@ -2,7 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import { platformMatches, type Diagnostic, type Platform } from "@undocked/registry";
 import { gateKey } from "../cache/gate-key.ts";
 import type { RecipeCache } from "../cache/recipe-cache.ts";
-import { contentSource } from "../elf/byte-source.ts";
+import type { FileContent } from "../context/source-tree.ts";
 import { staticGate } from "../elf/gate.ts";
 import { looksLikeElf } from "../elf/read.ts";
 import type { Entry, FileEntry } from "../layer/entry.ts";
@@ -50,6 +50,7 @@ export async function refusedExecutables(
   const refused: Diagnostic[] = [];
   for (const [at, file] of files.entries()) {
     if (at % SLICE === SLICE - 1) await setImmediate();
+    if (!mayBeElf(file.content)) continue;
     const refusal = await judged(file, platform);
     if (refusal !== undefined) refused.push(refusal);
   }
@@ -57,9 +58,13 @@ export async function refusedExecutables(
   return refused;
 }
 
+/** Without a promise for each of many files. */
+function mayBeElf(content: FileContent): boolean {
+  const start = content.readAt?.(0, 4);
+  return start === undefined || looksLikeElf(start);
+}
+
 async function judged({ path, content }: FileEntry, platform: Platform): Promise<Diagnostic | undefined> {
-  const source = contentSource(content);
-  if (source !== undefined && !looksLikeElf(await source.read(0, 4))) return undefined;
   const report = reportOf(await factsOf(content), platform);
   return report.format === "elf"
     ? staticGate(report, { path: `/${path}`, platform, mode: "static" })

@@ -1,13 +1,11 @@
 import { UndockedError, type Platform } from "@undocked/registry";
 import type { RecipeCache } from "../cache/recipe-cache.ts";
 import type { SourceTree } from "../context/source-tree.ts";
-import type { Entry } from "../layer/entry.ts";
 import type { AddStep, BuildPlan, CopyStep, Step } from "../plan/plan.ts";
-import { emptyRootFs } from "../rootfs/rootfs.ts";
-import { copyEntries } from "./copy-step.ts";
 import { platformOfStage, refusedExecutables } from "./executables.ts";
 import { located, type Faults } from "./faults.ts";
 import type { ExecutablePolicy } from "./options.ts";
+import { planAlone, type PlannedStep } from "./planned-copy.ts";
 
 /** Faults that a COPY has whatever it is copied over. */
 const independent: readonly string[] = [
@@ -21,7 +19,7 @@ const independent: readonly string[] = [
  * Finds, before anything is fetched, what COPY from the context would stumble over: sources that are not there, names that
  * cannot be, executables that are refused. Steps whose words depend on the base wait until it is known.
  *
- * @returns the keys of the steps that were looked at
+ * @returns what the steps that were looked at came to, by their keys
  */
 export async function checkLocally(
   plan: BuildPlan,
@@ -29,17 +27,19 @@ export async function checkLocally(
   executables: ExecutablePolicy,
   faults: Faults,
   known?: RecipeCache,
-): Promise<ReadonlySet<string>> {
-  const checked = new Set<string>();
+): Promise<ReadonlyMap<string, PlannedStep>> {
+  const checked = new Map<string, PlannedStep>();
+  const now = plan.sourceDateEpoch ?? 0;
   for (const { step, platform } of stepsOf(plan)) {
     if (step.kind === "add" && step.from.kind === "context" && !step.provisional)
-      faults.collect(() => located(step.at, () => copiedAlone(withoutUrls(step), context)));
+      faults.collect(() => located(step.at, () => plannedAlone(withoutUrls(step), context, now)));
     if (step.kind !== "copy" || step.from.kind !== "context" || step.provisional) continue;
-    const entries = faults.collect(() => located(step.at, () => copiedAlone(step, context)));
-    if (entries === undefined) continue;
+    const planned = faults.collect(() => located(step.at, () => plannedAlone(step, context, now)));
+    if (planned === undefined) continue;
+    const { entries } = planned.copy;
     const refused = executables === "static" ? await refusedExecutables(entries, platform, known) : [];
     for (const refusal of refused) faults.add({ ...refusal, location: step.at });
-    checked.add(stepKey(step));
+    checked.set(stepKey(step), planned);
   }
   return checked;
 }
@@ -52,12 +52,10 @@ function stepsOf(plan: BuildPlan): readonly { readonly step: Step; readonly plat
   });
 }
 
-/** The step's entries as if there were no base; `undefined` where only the base can tell. */
-function copiedAlone(step: CopyStep | AddStep, context: SourceTree): readonly Entry[] | undefined {
-  // Names of owners are the base's to know.
-  const { chown: _chown, ...ownerless } = step;
+/** The step as if there were no base; `undefined` where only the base can tell. */
+function plannedAlone(step: CopyStep | AddStep, context: SourceTree, now: number): PlannedStep | undefined {
   try {
-    return copyEntries(ownerless, emptyRootFs(), context, 0);
+    return planAlone(step, context, now);
   } catch (error) {
     if (!(error instanceof UndockedError) || independent.includes(error.code)) throw error;
     return undefined;

@@ -18,6 +18,7 @@ import { faults, located, locatedAsync } from "./faults.ts";
 import { stepKey } from "./local-check.ts";
 import type { ExecutablePolicy } from "./options.ts";
 import { orderedWork, unlessStopped, type OrderedWork, type Place } from "./ordered-work.ts";
+import { layPlanned, type PlannedStep } from "./planned-copy.ts";
 import { forPlatform } from "./platform-faults.ts";
 import type { Scope } from "./scope.ts";
 import type { Workspace } from "./workspace.ts";
@@ -60,8 +61,8 @@ export interface StageContext {
 /** One platform's image that is to be made. */
 export interface StageTarget {
   readonly plan: BuildPlan;
-  /** Steps whose executables have been judged. */
-  readonly checked: ReadonlySet<string>;
+  /** Steps that were planned before, and whose executables have been judged. */
+  readonly checked: ReadonlyMap<string, PlannedStep>;
 }
 
 /** A stage that is being carried out, and what it needs of others. */
@@ -221,6 +222,9 @@ async function entriesOf(step: Step, root: RootFs, run: StageRun): Promise<reado
       return entries.length === 0 ? undefined : entries;
     }
     case "copy": {
+      const planned = run.target.checked.get(stepKey(step));
+      const laid = planned === undefined ? undefined : layPlanned(planned, step, root, epoch);
+      if (laid !== undefined) return laid;
       const tree = await treeOf(step.from, run);
       return located(step.at, () => copyEntries(step, root, tree, epoch));
     }

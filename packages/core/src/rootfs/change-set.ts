@@ -18,6 +18,10 @@ export interface ChangeSet {
    * @throws {CopyError} `COPY_NAME_RESERVED` for a name that a layer cannot hold
    */
   put(path: string, node: SourceNode, content?: FileContent): void;
+  /** Puts a directory that is only needed for what comes into it. */
+  make(path: string, node: SourceNode): void;
+  /** Directories that were made so, and that nothing else has been put over. */
+  readonly made: ReadonlySet<string>;
   remove(path: string): void;
   /**
    * What stands now at the changed paths and, with the attributes they have, at their parents; as BuildKit's differ
@@ -31,6 +35,7 @@ export function changeSet(root: RootFs): ChangeSet {
   /** Directories that gave way to something else: what lower layers have in them must not come back. */
   const emptied = new Set<string>();
   const removed = new Set<string>();
+  const made = new Set<string>();
   let trees = 0;
 
   function remove(path: string): void {
@@ -40,16 +45,24 @@ export function changeSet(root: RootFs): ChangeSet {
     removed.add(path);
   }
 
+  function put(path: string, node: SourceNode, content?: FileContent): void {
+    checkName(path);
+    if (node.kind !== "directory" && root.lstat(path)?.kind === "directory") emptied.add(path);
+    root.put(path, node, content);
+    changed.add(path);
+    if (made.size > 0) made.delete(path);
+  }
+
   return {
     root,
     step: root.beginStep(),
     beginTree: () => (trees += 1),
-    put(path, node, content) {
-      checkName(path);
-      if (node.kind !== "directory" && root.lstat(path)?.kind === "directory") emptied.add(path);
-      root.put(path, node, content);
-      changed.add(path);
+    put,
+    make(path, node) {
+      put(path, node);
+      made.add(path);
     },
+    made,
     remove,
     entries() {
       const listed = new Map<string, SourceNode>();

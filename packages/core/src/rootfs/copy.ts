@@ -30,6 +30,20 @@ export function copy(root: RootFs, step: CopyStep): Entry[] {
   return finished(root, changes);
 }
 
+/** What a COPY comes to in an empty root. */
+export interface PlannedCopy {
+  readonly entries: readonly Entry[];
+  /** Directories among them that only lead to the destination: where one is there already, it stays as it is. */
+  readonly made: ReadonlySet<string>;
+}
+
+/** As {@link copy}, into an empty root. */
+export function planCopy(step: CopyStep): PlannedCopy {
+  const changes = changeSet(emptyRootFs());
+  for (const source of step.sources) copyOne(changes, step, source);
+  return { entries: changes.entries(), made: changes.made };
+}
+
 /**
  * Does what ADD does to the files: as {@link copy}, but sources that are archives are unpacked. Reads those.
  *

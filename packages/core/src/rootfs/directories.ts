@@ -24,7 +24,7 @@ export function makeDirectories(changes: ChangeSet, path: string, style: Directo
     if (name === "") continue;
     at = joinPath(at, name);
     const there = changes.root.lstat(at);
-    if (there === undefined) changes.put(at, node);
+    if (there === undefined) changes.make(at, node);
     else if (there.kind !== "directory") throw notDirectory(at, there);
   }
 }

@@ -21,6 +21,13 @@ export function parseOwner(text: string, root: Pick<RootFs, "read">): Owner {
   return { uid, gid: group === undefined || group === "" ? gid : groupOf(group, root) };
 }
 
+/** Whether {@link parseOwner} finds it out by itself, whatever the root has. */
+export function isOwnerByNumber(text: string): boolean {
+  const colon = text.indexOf(":");
+  const names = colon === -1 ? [text] : [text.slice(0, colon), text.slice(colon + 1)];
+  return names.every((name) => name === "" || name === "root" || numberOf(name) !== undefined);
+}
+
 function userOf(user: string, root: Pick<RootFs, "read">): Owner {
   if (user === "" || user === "root") return { uid: 0, gid: 0 };
   const number = numberOf(user);
