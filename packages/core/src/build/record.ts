@@ -56,7 +56,8 @@ export function buildRecords(directory: string, options: BuildOptions, input: Bu
       const json = context === undefined ? undefined : await texts.read(key);
       if (context === undefined || json === undefined) return undefined;
       const record: BuildRecord = JSON.parse(json);
-      return signatureOf(context, record.observation, counts) === record.signature ? record : undefined;
+      const signature = signatureOf(context, record.observation, { ...counts, anew: true });
+      return signature === record.signature ? record : undefined;
     },
     async keep(built) {
       const observation = context?.observation();

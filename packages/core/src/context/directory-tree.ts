@@ -50,11 +50,15 @@ export function directoryTree(
     if (known !== undefined || seen.has(path)) return known;
     // Without this the operating system would follow a link on the way.
     const reachable = path === "/" || look(parentPath(path))?.node.kind === "directory";
-    const place = path === "/" ? `${root}/.` : hostPath(path);
-    const stats = reachable ? statOf(place) : undefined;
-    const found = stats === undefined ? undefined : seenOf(stats, place, identities);
+    const found = reachable ? lookAnew(path) : undefined;
     seen.set(path, found);
     return found;
+  }
+
+  function lookAnew(path: string): Seen | undefined {
+    const place = path === "/" ? `${root}/.` : hostPath(path);
+    const stats = statOf(place);
+    return stats === undefined ? undefined : seenOf(stats, place, identities);
   }
 
   const lstat = (path: string): SourceNode | undefined => look(path)?.node;
@@ -81,7 +85,20 @@ export function directoryTree(
         throw new ContextError("FILE_CHANGED", `${hostPath(path)} is not a file.`);
       return (found.content ??= new HostFile(hostPath(path), found.node.size, found.identity));
     },
+    glance: {
+      // What is no directory any more, or leads elsewhere by a link, is seen as such where it lies itself.
+      list: (path) => namesIn(hostPath(path)) ?? [],
+      look: lookAnew,
+    },
   };
+}
+
+function namesIn(directory: string): string[] | undefined {
+  try {
+    return readdirSync(directory).sort(compareBytes);
+  } catch {
+    return undefined;
+  }
 }
 
 /** What was found at a path. */

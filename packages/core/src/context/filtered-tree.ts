@@ -30,12 +30,21 @@ export function filteredTree(tree: SourceTree, rules: IgnoreRules): SourceTree {
   }
 
   /** Without a look at what the names are: what is ignored may be of a kind that is refused. */
-  function visibleIn(directory: string): string[] {
-    return tree.list(directory).filter((name) => isVisible(joinPath(directory, name)));
+  function visibleIn(directory: string, names: Pick<SourceTree, "list"> = tree): string[] {
+    return names.list(directory).filter((name) => isVisible(joinPath(directory, name)));
   }
 
+  const { glance } = tree;
   return {
     ...tree,
+    ...(glance === undefined
+      ? {}
+      : {
+          glance: {
+            list: (path) => (isVisible(path) ? visibleIn(path, glance) : []),
+            look: (path) => (isVisible(path) ? glance.look(path) : undefined),
+          },
+        }),
     lstat: (path) => (isVisible(path) ? tree.lstat(path) : undefined),
     list: (path) => (isVisible(path) ? visibleIn(path) : []),
   };

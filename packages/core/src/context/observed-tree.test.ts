@@ -1,4 +1,9 @@
+import { mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, test } from "vitest";
+import { directoryTree } from "./directory-tree.ts";
+import { filteredTree } from "./filtered-tree.ts";
 import { memoryTree, type MemoryFile } from "./memory-tree.ts";
 import { observedTree, signatureOf, type Observation } from "./observed-tree.ts";
 import type { SourceTree } from "./source-tree.ts";
@@ -57,4 +62,36 @@ test("the time of a directory counts where it is asked for", () => {
   expect(signatureOf(later, observation)).toBe(signatureOf(tree, observation));
   const times = { directoryTimes: true };
   expect(signatureOf(later, observation, times)).not.toBe(signatureOf(tree, observation, times));
+});
+
+test("a directory of the machine is looked at anew, with the same signature and through what filters it", () => {
+  const place = mkdtempSync(join(tmpdir(), "undocked-observed-"));
+  try {
+    for (const name of ["a", "b", "c.tmp"]) {
+      writeFileSync(join(place, name), name);
+      utimesSync(join(place, name), 1, 1);
+    }
+    const ignores = (path: string): boolean => path.endsWith(".tmp");
+    const tree = filteredTree(directoryTree(place), { ignores });
+    const observation = { directories: ["/"], paths: ["/a", "/nothing", "/a/below"] };
+    const glanced = (): readonly string[] => tree.glance?.list("/") ?? [];
+    expect(glanced()).toEqual(["a", "b"]);
+    expect(tree.list("/")).toEqual(["a", "b"]);
+    // Files that were written just now have no identity.
+    expect(signatureOf(tree, observation, { anew: true })).toBeUndefined();
+    const links = { directories: ["/"], paths: [] };
+    for (const name of ["a", "b"]) {
+      rmSync(join(place, name));
+      symlinkSync("elsewhere", join(place, name));
+    }
+    const again = filteredTree(directoryTree(place), { ignores });
+    const anew = signatureOf(again, links, { anew: true });
+    expect(anew).toBeDefined();
+    expect(signatureOf(again, links)).toBe(anew);
+    symlinkSync("elsewhere", join(place, "d"));
+    expect(signatureOf(again, links)).toBe(anew);
+    expect(signatureOf(again, links, { anew: true })).not.toBe(anew);
+  } finally {
+    rmSync(place, { recursive: true });
+  }
 });

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { joinPath, parentPath } from "./path.ts";
-import type { SourceTree } from "./source-tree.ts";
+import type { Glance, Glimpse, SourceTree } from "./source-tree.ts";
 
 /** What somebody has looked at in a tree; enough to see later whether it is still the same. JSON. */
 export interface Observation {
@@ -30,6 +30,7 @@ export function observedTree(tree: SourceTree): ObservedTree {
     },
     open: (path) => tree.open(path),
     taken: (path) => tree.taken?.(path),
+    ...(tree.glance === undefined ? {} : { glance: tree.glance }),
     ...(tree.missingHint === undefined ? {} : { missingHint: tree.missingHint }),
     observation: () => ({
       directories: [...directories],
@@ -41,6 +42,8 @@ export function observedTree(tree: SourceTree): ObservedTree {
 export interface SignatureOptions {
   /** Whether the time of a directory counts; that of all else always does. */
   readonly directoryTimes?: boolean;
+  /** Whether to look anew, and remember nothing; else it is what the tree has found so far. */
+  readonly anew?: boolean;
 }
 
 /**
@@ -51,25 +54,26 @@ export interface SignatureOptions {
 export function signatureOf(
   tree: SourceTree,
   { directories, paths }: Observation,
-  { directoryTimes = false }: SignatureOptions = {},
+  { directoryTimes = false, anew = false }: SignatureOptions = {},
 ): string | undefined {
+  const seen = (anew ? tree.glance : undefined) ?? remembered(tree);
   const hash = createHash("sha256");
   let lines: string[] = [];
   const flush = (): void => {
     hash.update(lines.join(""));
     lines = [];
   };
-  const note = (path: string): boolean => {
-    const state = stateOf(tree, path, directoryTimes);
+  const note = (path: string, name: string): boolean => {
+    const state = stateOf(seen.look(path), directoryTimes);
     if (state === undefined) return false;
-    if (lines.push(`${path}\0${state}\0`) >= BATCH) flush();
+    if (lines.push(`${name}\0${state}\0`) >= BATCH) flush();
     return true;
   };
   for (const directory of directories) {
     lines.push(`${directory}\0names\0`);
-    for (const name of tree.list(directory)) if (!note(joinPath(directory, name))) return undefined;
+    for (const name of seen.list(directory)) if (!note(joinPath(directory, name), name)) return undefined;
   }
-  for (const path of paths) if (!note(path)) return undefined;
+  for (const path of paths) if (!note(path, path)) return undefined;
   flush();
   return hash.digest("hex");
 }
@@ -77,11 +81,22 @@ export function signatureOf(
 /** Lines hashed in one go: a call for each would cost more than the hashing, and all of them much memory. */
 const BATCH = 1000;
 
-function stateOf(tree: SourceTree, path: string, directoryTimes: boolean): string | undefined {
-  const node = tree.lstat(path);
-  if (node === undefined) return "nothing";
+function remembered(tree: SourceTree): Glance {
+  return {
+    list: (path) => tree.list(path),
+    look(path) {
+      const node = tree.lstat(path);
+      if (node === undefined) return undefined;
+      return { node, identity: node.kind === "file" ? tree.open(path).identity : undefined };
+    },
+  };
+}
+
+function stateOf(found: Glimpse | undefined, directoryTimes: boolean): string | undefined {
+  if (found === undefined) return "nothing";
+  const { node, identity } = found;
   // Its times say whether its mode or its number of names changed.
-  if (node.kind === "file") return tree.open(path).identity;
+  if (node.kind === "file") return identity;
   const { mtime, ...others } = node;
   return JSON.stringify(node.kind === "directory" && !directoryTimes ? others : { ...others, mtime });
 }

@@ -77,6 +77,20 @@ export interface SourceTree {
   taken?(path: string): void;
   /** What to tell somebody who names a path that is not here. */
   readonly missingHint?: string;
+  /** A look at what is there now, which is not remembered. Absent where that is no less work. */
+  readonly glance?: Glance;
+}
+
+/** Looks at a tree as `list` and `lstat` do, of which nothing stays in memory. */
+export interface Glance {
+  list(path: string): readonly string[];
+  look(path: string): Glimpse | undefined;
+}
+
+export interface Glimpse {
+  readonly node: SourceNode;
+  /** Of a file's content. */
+  readonly identity?: string | undefined;
 }
 
 /** All paths of a tree below `from`, parents before children, in byte order of names; nothing for a path that is no directory. */
