@@ -61,6 +61,7 @@ const rules: Rules = {
       ],
       compression: ["args"],
       metadata: [],
+      "node-version": [],
       "registry-flags": ["args", "io"],
       output: ["args"],
       place: ["args"],

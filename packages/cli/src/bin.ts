@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { main } from "./main.ts";
+import { nodeRefusal } from "./node-version.ts";
 
 // Whoever read the output may go before the work is done: that ends the output, not the work.
 for (const stream of [process.stdout, process.stderr]) {
@@ -8,10 +9,16 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 
-process.exitCode = await main(process.argv.slice(2), {
-  stdin: process.stdin,
-  stdout: process.stdout,
-  stderr: process.stderr,
-  cwd: process.cwd(),
-  env: process.env,
-});
+const refusal = nodeRefusal(process.versions.node);
+if (refusal === undefined) {
+  process.exitCode = await main(process.argv.slice(2), {
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    cwd: process.cwd(),
+    env: process.env,
+  });
+} else {
+  process.stderr.write(`error: ${refusal}\n`);
+  process.exitCode = 1;
+}
