@@ -1,9 +1,9 @@
-/** `undefined` for a file or directory that is not there. */
+/** `undefined` for a file or directory that is not there; a link that leads to nothing, or in a circle, is none. */
 export async function ifPresent<T>(result: Promise<T>): Promise<T | undefined> {
   try {
     return await result;
   } catch (error) {
-    if (hasCode(error, "ENOENT") || hasCode(error, "ENOTDIR")) return undefined;
+    if (["ENOENT", "ENOTDIR", "ELOOP"].some((code) => hasCode(error, code))) return undefined;
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -64,4 +64,13 @@ test("a mode that keeps others out is the file's from its first byte", async () 
     { mode: 0o600 },
   );
   expect([modes, (await stat(path)).mode & 0o777]).toEqual([[0o600], 0o600]);
+});
+
+test("a directory in its place makes way for what is scratch, and for nothing else", async () => {
+  const path = join(directory, "file");
+  await mkdir(join(path, "within"), { recursive: true });
+  await expect(writeWholeFile(path, "new")).rejects.toMatchObject({ code: "EISDIR" });
+  expect(await readdir(path)).toEqual(["within"]);
+  await writeWholeFile(path, "new", { durability: "scratch" });
+  expect([await readFile(path, "utf8"), await readdir(directory)]).toEqual(["new", ["file"]]);
 });

@@ -1,9 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, open, rename, rm, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
+import { hasCode } from "./absent.ts";
 import { writeChunks } from "./chunks.ts";
 
-/** `scratch` for what is checked when it is read, and may be lost when the power is. */
+/**
+ * `scratch` for what is checked when it is read, and may be lost when the power is. A directory in the place of such a file is
+ * damage, and makes way for it.
+ */
 export type Durability = "synced" | "scratch";
 
 export interface WholeFileOptions {
@@ -65,7 +69,11 @@ export async function writeWhole(
 /** Gives a file its name, and makes the name as durable as the file. */
 export async function renameInto(from: string, to: string, durability: Durability = "synced"): Promise<void> {
   await mkdir(dirname(to), { recursive: true });
-  await rename(from, to);
+  await rename(from, to).catch(async (error: unknown) => {
+    if (durability === "synced" || !hasCode(error, "EISDIR")) throw error;
+    await rm(to, { recursive: true, force: true });
+    await rename(from, to);
+  });
   // Windows opens no directory.
   if (durability === "scratch" || process.platform === "win32") return;
   const directory = await open(dirname(to), "r");
