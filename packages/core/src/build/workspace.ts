@@ -1,13 +1,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import {
-  ociLayout,
-  type LocalStore,
-  type RegistryClient,
-  type RegistryClientOptions,
-  type Resolver,
-} from "@undocked/registry";
+import type { LocalStore, RegistryClient, RegistryClientOptions, Resolver } from "@undocked/registry";
+import { contentCache } from "../cache/content-cache.ts";
 import { indexCache, type IndexCache } from "../cache/index-cache.ts";
 import { recipeCache, type RecipeCache } from "../cache/recipe-cache.ts";
 import { referenceCache, type ReferenceCache } from "../cache/reference-cache.ts";
@@ -43,8 +38,7 @@ export async function openWorkspace(options: BuildOptions): Promise<Workspace> {
   return {
     client: shared.client,
     directory,
-    // Checked whenever it is read, and made again: nothing of it need outlive a power cut.
-    content: ociLayout(join(directory, "content"), { durability: "scratch" }),
+    content: contentCache(join(directory, "content")),
     indexes: indexCache(join(directory, "indexes")),
     recipes: openRecipes(options),
     references: kept === undefined ? undefined : referenceCache(join(kept, "references")),
