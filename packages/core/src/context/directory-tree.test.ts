@@ -17,6 +17,7 @@ import { join } from "node:path";
 import { readAll } from "@undocked/registry";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { directoryTree } from "./directory-tree.ts";
+import { compareBytes } from "./path.ts";
 import { walkTree } from "./source-tree.ts";
 
 let directory: string;
@@ -50,6 +51,22 @@ test("modes, times and sizes are the file's, the owner is 0:0", () => {
 test("names come in the order of their bytes", () => {
   for (const name of ["b", "a", "a.b", "Z", "é"]) write(name);
   expect(directoryTree(directory).list("/")).toEqual(["Z", "a", "a.b", "b", "é"]);
+});
+
+test("what is in a directory is found in any order, listed or not, and stays what it was", () => {
+  const names = ["a", "a-b", "a.b", "ab", "b", "é", "\u{1f600}", "\uff5e"];
+  for (const name of names) write(name, name);
+  const tree = directoryTree(directory);
+  const first = tree.lstat("/ab");
+  expect(tree.lstat("/later")).toBeUndefined();
+  write("ab", "longer now");
+  expect(tree.list("/")).toEqual([...names].sort(compareBytes));
+  expect(tree.lstat("/ab")).toBe(first);
+  for (const name of [...names, ...names.toReversed(), "b", "b", "a", "é"])
+    expect(tree.lstat(`/${name}`)).toMatchObject({ kind: "file", size: Buffer.byteLength(name) });
+  write("later");
+  expect(tree.lstat("/later")).toBeUndefined();
+  expect(tree.lstat("/a/b")).toBeUndefined();
 });
 
 test("names of one file share a group", () => {

@@ -1,19 +1,9 @@
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  lstatSync,
-  openSync,
-  readdirSync,
-  readlinkSync,
-  readSync,
-  type BigIntStats,
-} from "node:fs";
+import { constants, lstatSync, readdirSync, readlinkSync, type BigIntStats } from "node:fs";
 import { join, resolve } from "node:path";
-import { setImmediate } from "node:timers/promises";
 import { ContextError } from "./context-error.ts";
-import { compareBytes, joinPath, parentPath } from "./path.ts";
-import type { FileContent, NodeKind, OpenFile, SourceNode, SourceTree } from "./source-tree.ts";
+import { HostFile } from "./host-file.ts";
+import { baseName, compareBytes, joinPath, parentPath, sortByBytes } from "./path.ts";
+import type { NodeKind, SourceNode, SourceTree } from "./source-tree.ts";
 
 export interface DirectoryTreeOptions {
   /** What files are told apart by without being read. `none`: by nothing, for those who trust no clock. Default: `stat`. */
@@ -34,9 +24,13 @@ export function directoryTree(
   { identities = "stat" }: DirectoryTreeOptions = {},
 ): SourceTree {
   const root = resolve(directory);
-  const seen = new Map<string, Seen | undefined>();
-  const names = new Map<string, readonly string[]>();
+  const listings = new Map<string, Listing>();
+  /** What was asked for before its directory was listed, and what is in none. */
+  const alone = new Map<string, Seen | undefined>();
+  /** The directory looked into last: paths come in the order of a tree. */
+  let recent: { readonly path: string; readonly listing: Listing } | undefined;
   const hostPath = (path: string): string => (root === "/" ? path : root + path);
+  const hostDirectory = (path: string): string => (path === "/" ? root : hostPath(path));
   const rootStats = statOf(root);
   if (rootStats === undefined || !rootStats.isDirectory()) {
     // The root itself may be a link: it is the user's own word for a directory.
@@ -46,44 +40,59 @@ export function directoryTree(
   }
 
   function look(path: string): Seen | undefined {
-    const known = seen.get(path);
-    if (known !== undefined || seen.has(path)) return known;
+    if (path !== "/") {
+      const parent = parentPath(path);
+      const listing = recent?.path === parent ? recent.listing : listings.get(parent);
+      if (listing !== undefined && recent?.listing !== listing) recent = { path: parent, listing };
+      const found = listing === undefined ? undefined : seenIn(listing, baseName(path));
+      if (found !== undefined) return found;
+    }
+    return lookAlone(path);
+  }
+
+  function lookAlone(path: string): Seen | undefined {
+    const known = alone.get(path);
+    if (known !== undefined || alone.has(path)) return known;
     // Without this the operating system would follow a link on the way.
     const reachable = path === "/" || look(parentPath(path))?.node.kind === "directory";
     const found = reachable ? lookAnew(path) : undefined;
-    seen.set(path, found);
+    alone.set(path, found);
     return found;
   }
 
   function lookAnew(path: string): Seen | undefined {
-    const place = path === "/" ? `${root}/.` : hostPath(path);
-    const stats = statOf(place);
-    return stats === undefined ? undefined : seenOf(stats, place, identities);
+    return path === "/"
+      ? seenAt(root, ".", identities)
+      : seenAt(hostDirectory(parentPath(path)), baseName(path), identities);
   }
 
-  const lstat = (path: string): SourceNode | undefined => look(path)?.node;
+  function listed(path: string): Listing {
+    const isDirectory = look(path)?.node.kind === "directory";
+    const place = hostDirectory(path);
+    const names = isDirectory ? sortByBytes(readdirSync(place)) : [];
+    const seen = names.map((name) => {
+      const found =
+        (alone.size === 0 ? undefined : alone.get(joinPath(path, name))) ?? seenAt(place, name, identities);
+      if (found !== undefined) return found;
+      throw new ContextError(
+        "FILE_CHANGED",
+        `${join(place, name)} vanished while it was read, or its name is not UTF-8.`,
+      );
+    });
+    return { names, seen, next: 0 };
+  }
 
   return {
-    lstat,
+    lstat: (path) => look(path)?.node,
     list(path) {
-      const listed = names.get(path);
-      if (listed !== undefined) return listed;
-      const found = lstat(path)?.kind === "directory" ? readdirSync(hostPath(path)).sort(compareBytes) : [];
-      for (const name of found) {
-        if (lstat(joinPath(path, name)) !== undefined) continue;
-        throw new ContextError(
-          "FILE_CHANGED",
-          `${join(hostPath(path), name)} vanished while it was read, or its name is not UTF-8.`,
-        );
-      }
-      names.set(path, found);
-      return found;
+      const listing = listings.get(path) ?? listed(path);
+      listings.set(path, listing);
+      return listing.names;
     },
     open(path) {
       const found = look(path);
-      if (found?.node.kind !== "file")
-        throw new ContextError("FILE_CHANGED", `${hostPath(path)} is not a file.`);
-      return (found.content ??= new HostFile(hostPath(path), found.node.size, found.identity));
+      if (found instanceof HostFile) return found;
+      throw new ContextError("FILE_CHANGED", `${hostPath(path)} is not a file.`);
     },
     glance: {
       // What is no directory any more, or leads elsewhere by a link, is seen as such where it lies itself.
@@ -95,31 +104,63 @@ export function directoryTree(
 
 function namesIn(directory: string): string[] | undefined {
   try {
-    return readdirSync(directory).sort(compareBytes);
+    return sortByBytes(readdirSync(directory));
   } catch {
     return undefined;
   }
 }
 
 /** What was found at a path. */
-interface Seen {
-  readonly node: SourceNode;
-  readonly identity: string | undefined;
-  content?: FileContent;
+type Seen = HostFile | { readonly node: SourceNode; readonly identity?: undefined };
+
+/** A directory's names in their order, and what each of them is. There may be many: an entry of a map for each would take more. */
+interface Listing {
+  readonly names: readonly string[];
+  readonly seen: readonly Seen[];
+  /** What is likely asked for next. */
+  next: number;
 }
 
-function seenOf(stats: BigIntStats, hostPath: string, identities: DirectoryTreeOptions["identities"]): Seen {
-  const node = nodeOf(stats, hostPath);
-  return {
-    node,
-    identity: node.kind === "file" && identities === "stat" ? identityOf(stats) : undefined,
-  };
+function seenIn(listing: Listing, name: string): Seen | undefined {
+  const { names, seen, next } = listing;
+  let at = names[next] === name ? next : next - 1;
+  if (names[at] !== name) at = placeOf(name, names);
+  if (names[at] !== name) return undefined;
+  listing.next = at + 1;
+  return seen[at];
 }
+
+/** The first place at which a name of a sorted list is not before another. */
+function placeOf(name: string, names: readonly string[]): number {
+  let from = 0;
+  for (let to = names.length; from < to;) {
+    const middle = (from + to) >>> 1;
+    if (compareBytes(names[middle] ?? "", name) < 0) from = middle + 1;
+    else to = middle;
+  }
+  return from;
+}
+
+/** @param directory - of the machine */
+function seenAt(
+  directory: string,
+  name: string,
+  identities: DirectoryTreeOptions["identities"],
+): Seen | undefined {
+  const path = joinPath(directory, name);
+  const stats = statOf(path);
+  if (stats === undefined) return undefined;
+  const node = nodeOf(stats, path);
+  if (node.kind !== "file") return { node };
+  return new HostFile(directory, name, node, identities === "stat" ? identityOf(stats) : undefined);
+}
+
+const LSTAT = { throwIfNoEntry: false, bigint: true } as const;
 
 function statOf(path: string): BigIntStats | undefined {
   if (path.includes("\0")) return undefined;
   try {
-    return lstatSync(path, { throwIfNoEntry: false, bigint: true });
+    return lstatSync(path, LSTAT);
   } catch (cause) {
     if (cause instanceof Error && "code" in cause && cause.code === "ENAMETOOLONG") return undefined;
     throw new ContextError("CONTEXT_INVALID", `${path} cannot be looked at.`, { cause });
@@ -154,7 +195,8 @@ const TICK_MS = 2000;
 function identityOf(stats: BigIntStats): string | undefined {
   const { dev, ino, size, mtimeNs, ctimeNs, mtimeMs, ctimeMs } = stats;
   const isSettled = Math.max(Number(mtimeMs), Number(ctimeMs)) + TICK_MS < Date.now();
-  return isSettled ? `stat:${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}` : undefined;
+  // Joined, it is one text in memory; a template's stays in its parts.
+  return isSettled ? ["stat", dev, ino, size, mtimeNs, ctimeNs].join(":") : undefined;
 }
 
 /** Rounded down, before 1970 too. */
@@ -165,8 +207,9 @@ function secondsOf({ mtimeMs, mtimeNs: nanoseconds }: BigIntStats): number {
 }
 
 function kindOf(stats: BigIntStats): NodeKind {
-  if (stats.isFile()) return "file";
-  if (stats.isDirectory()) return "directory";
+  const format = Number(stats.mode) & constants.S_IFMT;
+  if (format === constants.S_IFREG) return "file";
+  if (format === constants.S_IFDIR) return "directory";
   if (stats.isSymbolicLink()) return "symlink";
   if (stats.isFIFO()) return "fifo";
   if (stats.isSocket()) return "socket";
@@ -180,111 +223,4 @@ function majorOf(device: number): number {
 
 function minorOf(device: number): number {
   return (device & 0xff) | ((Math.floor(device / 0x1000) & 0xfff00) >>> 0);
-}
-
-const PIECE = 1024 * 1024;
-/** After so many bytes other work of the process gets its turn. */
-const SLICE = 4 * PIECE;
-
-/**
- * A file of the machine that must stay a regular file of `size` bytes. A class, because there may be a hundred thousand: functions
- * of each one's own would take several times the memory.
- */
-class HostFile implements FileContent {
-  readonly size: number;
-  readonly identity?: string;
-  readonly #path: string;
-
-  constructor(path: string, size: number, identity: string | undefined) {
-    this.#path = path;
-    this.size = size;
-    if (identity !== undefined) this.identity = identity;
-  }
-
-  openFile(): OpenFile {
-    const path = this.#path;
-    const file = openFile(path, this.size);
-    return {
-      read: (into, position) => readFully(file, into, position, path),
-      close: () => closeSync(file),
-    };
-  }
-
-  readAt(position: number, length: number): Uint8Array {
-    // What the file has become is not asked: who looks at a part of it must not rely on the rest.
-    const file = open(this.#path);
-    try {
-      const wanted = Math.max(0, Math.min(length, this.size - position));
-      return readPiece(file, position, wanted, this.#path);
-    } finally {
-      closeSync(file);
-    }
-  }
-
-  async *stream(): AsyncGenerator<Uint8Array, void, void> {
-    const file = openFile(this.#path, this.size);
-    try {
-      for (let at = 0; at < this.size; at += PIECE) {
-        if (at > 0 && at % SLICE === 0) await setImmediate();
-        yield readPiece(file, at, Math.min(PIECE, this.size - at), this.#path);
-      }
-    } finally {
-      closeSync(file);
-    }
-  }
-}
-
-function openFile(path: string, size: number): number {
-  const file = open(path);
-  const stats = fstatSync(file);
-  if (stats.isFile() && stats.size === size) return file;
-  closeSync(file);
-  throw changed(path);
-}
-
-/** Neither through a link nor waiting for a fifo's other end, should somebody have put one there meanwhile. */
-const FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
-
-function open(path: string): number {
-  try {
-    return openSync(path, FLAGS);
-  } catch (cause) {
-    const denied =
-      cause instanceof Error && "code" in cause && (cause.code === "EACCES" || cause.code === "EPERM");
-    throw denied
-      ? new ContextError("FILE_UNREADABLE", `${path} cannot be read: permission denied.`, {
-          hint: "Let the user who builds read it, or leave it out with .dockerignore.",
-          cause,
-        })
-      : new ContextError("FILE_CHANGED", `${path} cannot be read.`, { hint: "Build again.", cause });
-  }
-}
-
-function readPiece(file: number, position: number, length: number, path: string): Uint8Array {
-  const bytes = Buffer.allocUnsafe(length);
-  readFully(file, bytes, position, path);
-  return bytes;
-}
-
-function readFully(file: number, into: Uint8Array, position: number, path: string): void {
-  for (let at = 0; at < into.byteLength;) {
-    const read = readSome(file, into.subarray(at), position + at, path);
-    if (read === 0) throw changed(path);
-    at += read;
-  }
-}
-
-function readSome(file: number, into: Uint8Array, position: number, path: string): number {
-  try {
-    return readSync(file, into, 0, into.byteLength, position);
-  } catch (cause) {
-    throw changed(path, cause);
-  }
-}
-
-function changed(path: string, cause?: unknown): ContextError {
-  return new ContextError("FILE_CHANGED", `${path} changed while it was read.`, {
-    hint: "Build again.",
-    ...(cause === undefined ? {} : { cause }),
-  });
 }
