@@ -56,13 +56,13 @@ export function buildRecords(directory: string, options: BuildOptions, input: Bu
       const json = context === undefined ? undefined : await texts.read(key);
       if (context === undefined || json === undefined) return undefined;
       const record: BuildRecord = JSON.parse(json);
-      const signature = signatureOf(context, record.observation, { ...counts, anew: true });
+      const signature = await signatureOf(context, record.observation, { ...counts, anew: true });
       return signature === record.signature ? record : undefined;
     },
     async keep(built) {
       const observation = context?.observation();
       if (context === undefined || observation === undefined) return;
-      const signature = signatureOf(context, observation, counts);
+      const signature = await signatureOf(context, observation, counts);
       if (signature !== undefined)
         await texts.write(key, JSON.stringify({ ...built, observation, signature } satisfies BuildRecord));
     },

@@ -157,12 +157,15 @@ function seenAt(
 
 const LSTAT = { throwIfNoEntry: false, bigint: true } as const;
 
+/** What it is called that a path leads to nothing, beside that there is nothing. */
+const nowhere: readonly unknown[] = ["ENAMETOOLONG", "ENOTDIR", "ELOOP"];
+
 function statOf(path: string): BigIntStats | undefined {
   if (path.includes("\0")) return undefined;
   try {
     return lstatSync(path, LSTAT);
   } catch (cause) {
-    if (cause instanceof Error && "code" in cause && cause.code === "ENAMETOOLONG") return undefined;
+    if (cause instanceof Error && "code" in cause && nowhere.includes(cause.code)) return undefined;
     throw new ContextError("CONTEXT_INVALID", `${path} cannot be looked at.`, { cause });
   }
 }

@@ -16,7 +16,10 @@ function observed(look: (tree: SourceTree) => void): Observation {
   return tree.observation();
 }
 
-function signature(observation: Observation, changes: Record<string, MemoryFile> = {}): string | undefined {
+function signature(
+  observation: Observation,
+  changes: Record<string, MemoryFile> = {},
+): Promise<string | undefined> {
   return signatureOf(memoryTree({ ...files, ...changes }), observation);
 }
 
@@ -29,27 +32,27 @@ test("remembers directories whose names were asked for, and what else was looked
   expect(observation).toEqual({ directories: ["/a"], paths: ["/c", "/missing"] });
 });
 
-test("what was looked at decides, and nothing else", () => {
+test("what was looked at decides, and nothing else", async () => {
   const observation = observed((tree) => {
     tree.lstat("/missing");
     tree.list("/a");
   });
-  const before = signature(observation);
-  expect(before).toBe(signature(observation, { "/b/3": "another", "/b/new": "1" }));
+  const before = await signature(observation);
+  expect(before).toBe(await signature(observation, { "/b/3": "another", "/b/new": "1" }));
   for (const changes of [{ "/a/1": "another" }, { "/a/new": "" }, { "/missing": "" }])
-    expect(signature(observation, changes), JSON.stringify(changes)).not.toBe(before);
+    expect(await signature(observation, changes), JSON.stringify(changes)).not.toBe(before);
 });
 
-test("a file of which nobody can say whether it changed has no signature", () => {
+test("a file of which nobody can say whether it changed has no signature", async () => {
   const tree = memoryTree(files);
   const open: SourceTree["open"] = (path) => {
     const { identity: _, ...content } = tree.open(path);
     return content;
   };
-  expect(signatureOf({ ...tree, open }, { directories: ["/a"], paths: [] })).toBeUndefined();
+  expect(await signatureOf({ ...tree, open }, { directories: ["/a"], paths: [] })).toBeUndefined();
 });
 
-test("the time of a directory counts where it is asked for", () => {
+test("the time of a directory counts where it is asked for", async () => {
   const tree = memoryTree(files);
   const later: SourceTree = {
     ...tree,
@@ -59,12 +62,12 @@ test("the time of a directory counts where it is asked for", () => {
     },
   };
   const observation = { directories: ["/"], paths: [] };
-  expect(signatureOf(later, observation)).toBe(signatureOf(tree, observation));
+  expect(await signatureOf(later, observation)).toBe(await signatureOf(tree, observation));
   const times = { directoryTimes: true };
-  expect(signatureOf(later, observation, times)).not.toBe(signatureOf(tree, observation, times));
+  expect(await signatureOf(later, observation, times)).not.toBe(await signatureOf(tree, observation, times));
 });
 
-test("a directory of the machine is looked at anew, with the same signature and through what filters it", () => {
+test("a directory of the machine is looked at anew, with the same signature and through what filters it", async () => {
   const place = mkdtempSync(join(tmpdir(), "undocked-observed-"));
   try {
     for (const name of ["a", "b", "c.tmp"]) {
@@ -78,19 +81,19 @@ test("a directory of the machine is looked at anew, with the same signature and 
     expect(glanced()).toEqual(["a", "b"]);
     expect(tree.list("/")).toEqual(["a", "b"]);
     // Files that were written just now have no identity.
-    expect(signatureOf(tree, observation, { anew: true })).toBeUndefined();
+    expect(await signatureOf(tree, observation, { anew: true })).toBeUndefined();
     const links = { directories: ["/"], paths: [] };
     for (const name of ["a", "b"]) {
       rmSync(join(place, name));
       symlinkSync("elsewhere", join(place, name));
     }
     const again = filteredTree(directoryTree(place), { ignores });
-    const anew = signatureOf(again, links, { anew: true });
+    const anew = await signatureOf(again, links, { anew: true });
     expect(anew).toBeDefined();
-    expect(signatureOf(again, links)).toBe(anew);
+    expect(await signatureOf(again, links)).toBe(anew);
     symlinkSync("elsewhere", join(place, "d"));
-    expect(signatureOf(again, links)).toBe(anew);
-    expect(signatureOf(again, links, { anew: true })).not.toBe(anew);
+    expect(await signatureOf(again, links)).toBe(anew);
+    expect(await signatureOf(again, links, { anew: true })).not.toBe(anew);
   } finally {
     rmSync(place, { recursive: true });
   }

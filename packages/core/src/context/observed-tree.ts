@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { setImmediate } from "node:timers/promises";
 import { joinPath, parentPath } from "./path.ts";
 import type { Glance, Glimpse, SourceTree } from "./source-tree.ts";
 
@@ -51,31 +52,47 @@ export interface SignatureOptions {
  *
  * `undefined`: there is a file that cannot be told from what it may become.
  */
-export function signatureOf(
+export async function signatureOf(
   tree: SourceTree,
   { directories, paths }: Observation,
   { directoryTimes = false, anew = false }: SignatureOptions = {},
-): string | undefined {
+): Promise<string | undefined> {
   const seen = (anew ? tree.glance : undefined) ?? remembered(tree);
   const hash = createHash("sha256");
-  let lines: string[] = [];
-  const flush = (): void => {
+  for (const lines of batched(linesOf(seen, { directories, paths }, directoryTimes))) {
+    if (lines.includes(undefined)) return undefined;
     hash.update(lines.join(""));
-    lines = [];
-  };
-  const note = (path: string, name: string): boolean => {
+    // Other work of the process gets its turn.
+    await setImmediate();
+  }
+  return hash.digest("hex");
+}
+
+/** `undefined`: of that path nothing can be said. */
+function* linesOf(
+  seen: Glance,
+  { directories, paths }: Observation,
+  directoryTimes: boolean,
+): Generator<string | undefined, void, void> {
+  const lineOf = (path: string, name: string): string | undefined => {
     const state = stateOf(seen.look(path), directoryTimes);
-    if (state === undefined) return false;
-    if (lines.push(`${name}\0${state}\0`) >= BATCH) flush();
-    return true;
+    return state === undefined ? undefined : `${name}\0${state}\0`;
   };
   for (const directory of directories) {
-    lines.push(`${directory}\0names\0`);
-    for (const name of seen.list(directory)) if (!note(joinPath(directory, name), name)) return undefined;
+    yield `${directory}\0names\0`;
+    for (const name of seen.list(directory)) yield lineOf(joinPath(directory, name), name);
   }
-  for (const path of paths) if (!note(path, path)) return undefined;
-  flush();
-  return hash.digest("hex");
+  for (const path of paths) yield lineOf(path, path);
+}
+
+function* batched<T>(items: Iterable<T>): Generator<T[], void, void> {
+  let batch: T[] = [];
+  for (const item of items) {
+    if (batch.push(item) < BATCH) continue;
+    yield batch;
+    batch = [];
+  }
+  yield batch;
 }
 
 /** Lines hashed in one go: a call for each would cost more than the hashing, and all of them much memory. */
