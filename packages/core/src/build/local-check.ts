@@ -1,6 +1,8 @@
 import { UndockedError, type Platform } from "@undocked/registry";
 import type { RecipeCache } from "../cache/recipe-cache.ts";
+import { cleanPath } from "../context/path.ts";
 import type { SourceTree } from "../context/source-tree.ts";
+import { walkAhead } from "../context/walk-ahead.ts";
 import type { AddStep, BuildPlan, CopyStep, Step } from "../plan/plan.ts";
 import { platformOfStage, refusedExecutables } from "./executables.ts";
 import { located, type Faults } from "./faults.ts";
@@ -34,6 +36,9 @@ export async function checkLocally(
     if (step.kind === "add" && step.from.kind === "context" && !step.provisional)
       faults.collect(() => located(step.at, () => plannedAlone(withoutUrls(step), context, now)));
     if (step.kind !== "copy" || step.from.kind !== "context" || step.provisional) continue;
+    // Planned in one go, which takes long where all is still to be looked at.
+    if (step.exclude.length === 0)
+      for (const source of step.sources) await walkAhead(context, cleanPath(source));
     const planned = faults.collect(() => located(step.at, () => plannedAlone(step, context, now)));
     if (planned === undefined) continue;
     const { entries } = planned.copy;
