@@ -1,11 +1,11 @@
 import { createCipheriv } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildImage, type BuildEvent, type BuildOptions } from "@undocked/core";
-import { registryClient } from "@undocked/registry";
+import { ociLayout, registryClient } from "@undocked/registry";
 import { startRegistry, type RunningRegistry } from "@undocked/registry/server";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { validateImage } from "../support/random-image.ts";
 
 /* Layers go to the registry while they are made, where nothing is lost by it. */
@@ -105,4 +105,88 @@ test("a build that is stopped leaves no upload open", async () => {
   expect(registry.openUploads()).toBe(0);
   await using client = registryClient();
   await expect(client.repository(`${registry.host}/team/app`).resolve("1")).rejects.toThrow();
+});
+
+describe("a layer that is as much work to keep as to make", () => {
+  const text = "FROM scratch\nCOPY huge /\n";
+  let place: string;
+  let content: string;
+  let cache: string;
+
+  beforeEach(() => {
+    place = mkdtempSync(join(tmpdir(), "undocked-unkept-"));
+    content = join(place, "context");
+    cache = join(place, "cache");
+    mkdirSync(content);
+    const noise = createCipheriv("aes-128-ctr", Buffer.alloc(16, 1), Buffer.alloc(16));
+    writeFileSync(join(content, "huge"), noise.update(Buffer.alloc(65 * 1024 * 1024)));
+    return () => rmSync(place, { recursive: true, force: true });
+  });
+
+  function kept(): number {
+    return readdirSync(cache, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .reduce((sum, { parentPath, name }) => sum + statSync(join(parentPath, name)).size, 0);
+  }
+
+  const large = 64 * 1024 * 1024;
+
+  test("goes to its one repository alone", async () => {
+    await push(text, { context: content, cache });
+    expect(requests("PATCH")).toBe(1);
+    expect(kept()).toBeLessThan(large);
+  });
+
+  test("is made again for who reads the image", async () => {
+    await using image = await buildImage({
+      context: content,
+      dockerfile: { text },
+      cache,
+      tags: [`${registry.host}/team/app:1`],
+      push: true,
+    });
+    await validateImage(image.root, image.store);
+  });
+
+  test("is read from the repository that took it once its files are gone", async () => {
+    await using image = await buildImage({
+      context: content,
+      dockerfile: { text },
+      cache: false,
+      tags: [`${registry.host}/team/app:1`],
+      push: true,
+    });
+    rmSync(join(content, "huge"));
+    await validateImage(image.root, image.store);
+  });
+
+  test.each([false, "kept"] as const)("is lost by no failure of the stream, with cache %s", async (kind) => {
+    registry.inject({ kind: "status", method: "PATCH", status: 400 });
+    await push(text, { context: content, cache: kind === false ? false : cache });
+    expect(registry.openUploads()).toBe(0);
+  });
+
+  test("goes to another repository in another build", async () => {
+    await push(text, { context: content, cache });
+    const tags = [`${registry.host}/team/app:1`, `${registry.host}/team/other:1`];
+    await push(text, { context: content, cache, tags });
+    expect(kept()).toBeGreaterThan(large);
+  });
+
+  test("is kept where several repositories or an output get it", async () => {
+    const tags = [`${registry.host}/team/app:1`, `${registry.host}/team/other:1`];
+    await push(text, { context: content, cache, tags });
+    expect(kept()).toBeGreaterThan(large);
+    rmSync(cache, { recursive: true });
+    const path = join(place, "layout");
+    await push(text, {
+      context: content,
+      cache,
+      tags: [`${registry.host}/team/app:1`],
+      outputs: [{ type: "oci-layout", path }],
+    });
+    expect(kept()).toBeGreaterThan(large);
+    const layout = ociLayout(path);
+    await validateImage(await layout.resolve("1"), layout);
+  });
 });

@@ -74,11 +74,15 @@ export async function carryOut({
   );
   const { proofs, warnings: doubts } = await proveStarts(stages, plans, bases, options);
   const tags = (options.tags ?? []).map(formatTagged);
-  await using early = options.push === true ? earlyPush(workspace, tags, call, emit) : undefined;
+  await using early =
+    options.push === true
+      ? earlyPush(workspace, tags, { ...call, emit, hasOutputs: outputs.length > 0 })
+      : undefined;
   const layers = await writeLayers(
     stages.flatMap((stage) => stage.layers),
     {
-      store: early?.store ?? workspace.content,
+      store: workspace.content,
+      ...(early === undefined ? {} : { sink: early.sink }),
       directory: workspace.directory,
       recipes: workspace.recipes,
       timestamps,
@@ -119,7 +123,7 @@ export async function carryOut({
     digest: root.digest,
     tags,
     pushed,
-    store: source,
+    store: early?.behind(source) ?? source,
     [Symbol.asyncDispose]: () => workspace[Symbol.asyncDispose](),
   };
 }

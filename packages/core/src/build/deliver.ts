@@ -76,18 +76,25 @@ export interface EarlyPush extends EarlyUpload {
   readonly sent: ReadonlySet<string>;
 }
 
+export interface EarlyPushOptions extends CallOptions {
+  readonly emit: (event: BuildEvent) => void;
+  /** Whether the image goes elsewhere, too, than to the repositories of its tags. */
+  readonly hasOutputs: boolean;
+}
+
 /** Begins with the repository of the first tag; what goes to others is sent from the cache. */
 export function earlyPush(
   { client, content }: Pick<Workspace, "client" | "content">,
   tags: readonly string[],
-  call: CallOptions,
-  emit: (event: BuildEvent) => void,
+  { emit, hasOutputs, ...call }: EarlyPushOptions,
 ): EarlyPush | undefined {
-  const [[to, [reference]] = [undefined, []]] = byRepository(tags);
+  const groups = byRepository(tags);
+  const [[to, [reference]] = [undefined, []]] = groups;
   if (to === undefined || reference === undefined) return undefined;
   const repository = client.repository(reference);
   const upload = earlyUpload(content, repository, {
     ...call,
+    keep: hasOutputs || groups.size > 1 ? "all" : "dear",
     onProgress: (bytes, target) =>
       emit(
         target === undefined

@@ -1,29 +1,39 @@
 import {
   replayable,
+  tally,
   UndockedError,
+  type BlobSource,
   type CallOptions,
   type Descriptor,
   type Digest,
   type LocalStore,
   type RemoteRepository,
 } from "@undocked/registry";
-import { handover, type Handover } from "./handover.ts";
+import type { LayerSink } from "../layer/make-layer.ts";
+import { handover } from "./handover.ts";
 
 /** Sends what is written to a store to a repository, before the image is pushed. */
 export interface EarlyUpload extends AsyncDisposable {
-  /** Takes content for the store behind it. */
-  readonly store: LocalStore;
+  /** Takes layers for the store behind it. */
+  readonly sink: LayerSink;
   /**
    * What has become of content that was written here, once that is known; `undefined`: nothing, and the push is to see to it, and
    * to tell why it does not go.
    */
   outcome(digest: Digest): Promise<"copied" | "exists" | undefined>;
+  /** A source that has what was written here, even if it has lost it: the repository took it. */
+  behind(source: BlobSource): BlobSource;
 }
 
 /** Smaller content is sent as fast when it is whole. */
 const LEAST = 4 * 1024 * 1024;
 
 export interface EarlyUploadOptions extends CallOptions {
+  /**
+   * `dear`: a layer that the repository takes while it is made is not written to the store, if it would cost no more to make it
+   * again. Default: `all`.
+   */
+  readonly keep?: "all" | "dear";
   /** Told how many bytes have been handed over, of what. Of a layer that is being made nobody knows that. */
   readonly onProgress?: (bytes: number, target?: Descriptor) => void;
 }
@@ -36,13 +46,15 @@ type Outcome = "copied" | "exists" | undefined;
  * next is being made.
  *
  * Disposing of it gives up what is under way.
+ *
+ * @param store - keeps what is sent; what it does not get is found by its digest and size alone
  */
 export function earlyUpload(
   store: LocalStore,
   repository: RemoteRepository,
   options: EarlyUploadOptions = {},
 ): EarlyUpload {
-  const { onProgress = () => {} } = options;
+  const { onProgress = () => {}, keep = "all" } = options;
   const stop = new AbortController();
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([stop.signal, options.signal]);
   const underWay = new Map<Digest, Promise<Outcome>>();
@@ -58,34 +70,93 @@ export function earlyUpload(
     return "copied";
   }
 
+  /** What becomes of content that was sent, or not, while it was made. */
+  async function finish(
+    target: Descriptor,
+    sent: Promise<boolean> | undefined,
+    isKept: boolean,
+  ): Promise<Outcome> {
+    if ((await sent) === true) return "copied";
+    return isKept ? await sendWhole(target) : undefined;
+  }
+
   return {
-    store: {
-      ...store,
-      async ingest(mediaType, content, call) {
-        const stream = streamedUpload(repository, signal, onProgress);
-        const isUntouched = (): Promise<boolean> => (untouched ??= hasNothing(repository, signal));
+    sink: {
+      async ingest(mediaType, content, call = {}) {
+        const { head, all } = await begun(content);
+        const isStreamed = head >= LEAST && (await (untouched ??= hasNothing(repository, signal)));
+        const isKept = !isStreamed || keep === "all" || call.isCheap?.() !== true;
+        const stream = isStreamed ? streamedUpload(repository, signal, onProgress) : undefined;
         try {
-          const target = await store.ingest(mediaType, stream.through(content, isUntouched), call);
-          const sent = stream.end(target);
-          underWay.set(
-            target.digest,
-            (async () => ((await sent) === true ? "copied" : await sendWhole(target)))().catch(
-              () => undefined,
-            ),
-          );
+          const passing = stream?.through(all) ?? all;
+          const target = isKept
+            ? await store.ingest(mediaType, passing, call)
+            : await described(mediaType, passing);
+          const outcome = finish(target, stream?.end(target), isKept).catch(() => undefined);
+          underWay.set(target.digest, outcome);
           return target;
         } catch (error) {
-          await stream.giveUp(error);
+          await stream?.giveUp(error);
           throw error;
         }
       },
     },
     outcome: async (digest) => underWay.get(digest),
+    behind: (source) => ({
+      ...source,
+      async *fetch(target, call) {
+        let isBegun = false;
+        try {
+          for await (const chunk of source.fetch(target, call)) {
+            isBegun = true;
+            yield chunk;
+          }
+        } catch (error) {
+          if (isBegun || (await underWay.get(target.digest)) === undefined) throw error;
+          call?.signal?.throwIfAborted();
+          yield* repository.fetch(target, call);
+        }
+      },
+    }),
     async [Symbol.asyncDispose]() {
       stop.abort(new Error("The build has ended."));
       await Promise.all(underWay.values());
     },
   };
+}
+
+interface Begun {
+  /** Bytes that have been read: {@link LEAST} of content that has as many. */
+  readonly head: number;
+  readonly all: AsyncIterable<Uint8Array>;
+}
+
+/** Content whose first part has been read, and is passed on with the rest. */
+async function begun(content: AsyncIterable<Uint8Array>): Promise<Begun> {
+  const rest = content[Symbol.asyncIterator]();
+  const first: Uint8Array[] = [];
+  let head = 0;
+  while (head < LEAST) {
+    const { done, value } = await rest.next();
+    if (done === true) break;
+    first.push(value);
+    head += value.byteLength;
+  }
+  const all = async function* (): AsyncGenerator<Uint8Array, void, void> {
+    try {
+      for (let chunk = first.shift(); chunk !== undefined; chunk = first.shift()) yield chunk;
+      yield* { [Symbol.asyncIterator]: () => rest };
+    } finally {
+      await rest.return?.();
+    }
+  };
+  return { head, all: all() };
+}
+
+async function described(mediaType: string, content: AsyncIterable<Uint8Array>): Promise<Descriptor> {
+  const seen = tally();
+  for await (const chunk of content) seen.update(chunk);
+  return { mediaType, digest: seen.digest(), size: seen.size() };
 }
 
 async function* counted(
@@ -111,13 +182,10 @@ async function hasNothing(repository: RemoteRepository, signal: AbortSignal): Pr
 }
 
 interface StreamedUpload {
-  /** Passes chunks on as they came, and sends them once there are many, if `begins` says so. */
-  through(
-    chunks: AsyncIterable<Uint8Array>,
-    begins: () => Promise<boolean>,
-  ): AsyncGenerator<Uint8Array, void, void>;
-  /** Says what the content was. Whether the repository has it now; `undefined`: it was not sent. */
-  end(target: Descriptor): Promise<boolean> | undefined;
+  /** Passes chunks on as they came, and sends them. */
+  through(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void>;
+  /** Says what the content was. Whether the repository has it now. */
+  end(target: Descriptor): Promise<boolean>;
   giveUp(error: unknown): Promise<void>;
 }
 
@@ -128,43 +196,28 @@ function streamedUpload(
 ): StreamedUpload {
   let describe: (target: Descriptor) => void = () => {};
   const described = new Promise<Descriptor>((resolve) => (describe = resolve));
-  let stream: { readonly pipe: Handover; readonly sent: Promise<boolean> } | undefined;
-
-  function begun(): { readonly pipe: Handover; readonly sent: Promise<boolean> } {
-    const pipe = handover();
-    const sent = repository
-      .pushStream(counted(pipe, onProgress), () => described, { signal })
-      .then(
-        () => true,
-        () => (pipe.close(), false),
-      );
-    return { pipe, sent };
-  }
-
+  const pipe = handover();
+  const sent = repository
+    .pushStream(counted(pipe, onProgress), () => described, { signal })
+    .then(
+      () => true,
+      () => (pipe.close(), false),
+    );
   return {
-    async *through(chunks, begins) {
-      const first: Uint8Array[] = [];
-      let size = 0;
-      let isDecided = false;
+    async *through(chunks) {
       for await (const chunk of chunks) {
+        await pipe.write(chunk);
         yield chunk;
-        size += chunk.byteLength;
-        if (!isDecided) first.push(chunk);
-        else await stream?.pipe.write(chunk);
-        if (isDecided || size < LEAST) continue;
-        isDecided = true;
-        if (await begins()) stream = begun();
-        for (const held of first.splice(0)) await stream?.pipe.write(held);
       }
     },
     end(target) {
       describe(target);
-      stream?.pipe.end();
-      return stream?.sent;
+      pipe.end();
+      return sent;
     },
     async giveUp(error) {
-      stream?.pipe.fail(error);
-      await stream?.sent;
+      pipe.fail(error);
+      await sent;
     },
   };
 }

@@ -2,14 +2,17 @@ import type { LocalStore } from "@undocked/registry";
 import { cachedLayer, type StoredLayer } from "../cache/cached-layer.ts";
 import type { RecipeCache } from "../cache/recipe-cache.ts";
 import type { LayerCompression } from "../layer/encoding.ts";
+import type { LayerSink } from "../layer/make-layer.ts";
 import type { BuildEvent } from "./event.ts";
 import { limits } from "./limits.ts";
 import { orderedWork } from "./ordered-work.ts";
 import type { StageLayer } from "./stage.ts";
 
 export interface WriteLayersOptions {
-  /** What new layers are written to. */
+  /** Has the layers of earlier builds. */
   readonly store: LocalStore;
+  /** What new layers are written to. Default: the store. */
+  readonly sink?: LayerSink;
   /** Where the store lies. */
   readonly directory: string;
   readonly recipes: RecipeCache | undefined;
@@ -26,7 +29,7 @@ export interface WriteLayersOptions {
  */
 export async function writeLayers(
   layers: readonly StageLayer[],
-  { store, directory, recipes, timestamps, compression, signal, emit }: WriteLayersOptions,
+  { store, sink = store, directory, recipes, timestamps, compression, signal, emit }: WriteLayersOptions,
 ): Promise<ReadonlyMap<StageLayer, StoredLayer>> {
   const work = orderedWork(signal);
   const wanted = [...new Set(layers)];
@@ -37,6 +40,7 @@ export async function writeLayers(
         const stored = await cachedLayer(recipes, store, layer.entries, {
           ...(compression === undefined ? {} : { compression }),
           ...(timestamps === "epoch" ? { epoch: layer.epoch } : {}),
+          sink,
           turn: limits.layers,
           place: directory,
           signal,

@@ -2,7 +2,13 @@ import { ContentError, type BlobSource, type CallOptions, type LocalStore } from
 import { layerEncoding } from "../layer/encoding.ts";
 import type { Entry } from "../layer/entry.ts";
 import { LayerError } from "../layer/layer-error.ts";
-import { layerDiffId, makeLayer, type Layer, type MakeLayerOptions } from "../layer/make-layer.ts";
+import {
+  layerDiffId,
+  makeLayer,
+  type Layer,
+  type LayerSink,
+  type MakeLayerOptions,
+} from "../layer/make-layer.ts";
 import { layerKeys } from "./layer-key.ts";
 import type { RecipeCache } from "./recipe-cache.ts";
 import { sharedWork } from "./shared-work.ts";
@@ -12,7 +18,9 @@ export interface StoredLayer extends Layer {
   readonly source: BlobSource;
 }
 
-export interface CachedLayerOptions extends MakeLayerOptions {
+export interface CachedLayerOptions extends Omit<MakeLayerOptions, "isRepeatable"> {
+  /** Takes a layer that is made, to keep it in the store or not. Default: the store. */
+  readonly sink?: LayerSink;
   /** Waits for its turn before it does what reads all files. Default: there is no waiting. */
   readonly turn?: <T>(work: () => Promise<T>, signal?: AbortSignal) => Promise<T>;
   /** What the store is known by in this process: a layer that is asked for twice at the same time is made once for it. */
@@ -29,11 +37,17 @@ export async function cachedLayer(
   recipes: RecipeCache | undefined,
   store: LocalStore,
   entries: readonly Entry[],
-  { turn = (work) => work(), place, ...options }: CachedLayerOptions,
+  { turn = (work) => work(), place, sink = store, ...options }: CachedLayerOptions,
 ): Promise<StoredLayer> {
   const { signal } = options;
+  // Files of a compressed layer are at hand during the build alone: what needs them cannot wait for a reader.
+  const isRepeatable = entries.every((entry) => entry.kind !== "file" || entry.content.readAt !== undefined);
   const make = (own = signal): Promise<Layer> =>
-    makeLayer(store, entries, { ...options, ...(own === undefined ? {} : { signal: own }) });
+    makeLayer(sink, entries, { ...options, isRepeatable, ...(own === undefined ? {} : { signal: own }) });
+  const lazy = (layer: Layer): StoredLayer => ({
+    ...layer,
+    source: lazySource(layer, store, () => makeLayer(store, entries, options)),
+  });
   const { shape, inputs } = layerKeys(entries, options);
   const makeInTurn = (): Promise<Layer> =>
     inputs === undefined || place === undefined
@@ -46,24 +60,19 @@ export async function cachedLayer(
           await recipes?.write(inputs, layer);
           return layer;
         });
-  if (recipes === undefined) return { ...(await makeInTurn()), source: store };
+  if (recipes === undefined) return lazy(await makeInTurn());
   const known =
     (inputs === undefined ? undefined : await recipes.read(inputs)) ??
     ((await recipes.has(shape)) ? await turn(() => sameTar(recipes, entries, options), signal) : undefined);
-  const layer = known === undefined || (await isLost(known, store, entries)) ? await makeInTurn() : known;
+  const isAtHand = known !== undefined && (isRepeatable || (await store.exists(known.descriptor)));
+  const layer = isAtHand ? known : await makeInTurn();
   await recipes.note(shape);
   if (inputs !== undefined) await recipes.write(inputs, layer);
   await recipes.write(tarKey(layer.diffId, options), layer);
-  return { ...layer, source: lazySource(layer, store, make) };
+  return lazy(layer);
 }
 
 const making = sharedWork<Layer>();
-
-/** Files of a compressed layer are at hand during the build alone: what needs them cannot wait for a reader. */
-async function isLost({ descriptor }: Layer, store: LocalStore, entries: readonly Entry[]): Promise<boolean> {
-  const waits = entries.every((entry) => entry.kind !== "file" || entry.content.readAt !== undefined);
-  return !waits && !(await store.exists(descriptor));
-}
 
 async function sameTar(
   recipes: RecipeCache,

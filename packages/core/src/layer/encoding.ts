@@ -13,13 +13,16 @@ export type LayerCompression =
 
 type Blocks = AsyncIterable<Uint8Array>;
 
+/** Told of each block that is not needed any more, and how many bytes have come out since the last one. */
+type Release = (block: Uint8Array, encoded: number) => void;
+
 /** What becomes of a layer's tar. */
 export interface LayerEncoding {
   /** The same for what gives the same bytes. */
   readonly name: string;
   readonly mediaType: string;
   /** Takes blocks of the format's size; absent where they stay as they are. */
-  readonly encode?: (blocks: Blocks, release: (block: Uint8Array) => void) => AsyncIterable<Uint8Array>;
+  readonly encode?: (blocks: Blocks, release: Release) => AsyncIterable<Uint8Array>;
 }
 
 /**
@@ -78,7 +81,7 @@ function zstdMaker(): (level: number) => Transform {
 async function* throughZstd(
   encoder: Transform,
   blocks: Blocks,
-  release: (block: Uint8Array) => void,
+  release: Release,
 ): AsyncGenerator<Uint8Array, void, void> {
   const output: Uint8Array[] = [];
   encoder.on("data", (chunk: Uint8Array) => output.push(chunk));
@@ -87,7 +90,10 @@ async function* throughZstd(
       await new Promise<void>((resolve, reject) => {
         encoder.write(block, (error) => (error ? reject(error) : resolve()));
       });
-      release(block);
+      release(
+        block,
+        output.reduce((sum, { byteLength }) => sum + byteLength, 0),
+      );
       yield* output.splice(0);
     }
     await new Promise<void>((resolve, reject) => {

@@ -19,8 +19,8 @@ export const AT_ONCE: number = 4;
 export interface GzipOptions {
   /** 1 to 9. Default: {@link GZIP_LEVEL}. */
   readonly level?: number;
-  /** Told of each block that is not needed any more. */
-  readonly release?: (block: Uint8Array) => void;
+  /** Told of each block that is not needed any more, and how many bytes it has come to. */
+  readonly release?: (block: Uint8Array, encoded: number) => void;
   readonly deflate?: DeflateBlock;
 }
 
@@ -32,7 +32,7 @@ export async function* gzipBlocks(
   yield Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff);
   const compressed = async (block: Uint8Array): Promise<Uint8Array> => {
     const bytes = isIncompressible(block) ? storedBlock(block) : await deflate(block, level);
-    release?.(block);
+    release?.(block, bytes.byteLength);
     return bytes;
   };
   const underWay: Promise<Uint8Array>[] = [];

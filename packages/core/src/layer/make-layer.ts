@@ -1,4 +1,4 @@
-import { tally, type Descriptor, type Digest, type LocalStore } from "@undocked/registry";
+import { tally, type CallOptions, type Descriptor, type Digest } from "@undocked/registry";
 import { blockHash } from "./block-hash.ts";
 import { blockPool } from "./blocks.ts";
 import { layerEncoding, type LayerCompression } from "./encoding.ts";
@@ -9,7 +9,23 @@ import { layerTar, type LayerTarOptions } from "./layer-tar.ts";
 export interface MakeLayerOptions extends LayerTarOptions {
   /** Default: gzip. */
   readonly compression?: LayerCompression;
+  /** Whether the files can be read another time. Default: no. */
+  readonly isRepeatable?: boolean;
   readonly signal?: AbortSignal;
+}
+
+/** Takes a layer while it is made. */
+export interface LayerSink {
+  ingest(
+    mediaType: string,
+    content: AsyncIterable<Uint8Array>,
+    options?: LayerSinkOptions,
+  ): Promise<Descriptor>;
+}
+
+export interface LayerSinkOptions extends CallOptions {
+  /** Whether it would cost no more to make the layer again than to keep it, by what has come so far. Default: no. */
+  readonly isCheap?: () => boolean;
 }
 
 export interface Layer {
@@ -19,17 +35,20 @@ export interface Layer {
   readonly diffId: Digest;
 }
 
-/** Writes a layer into a store: one pass over the files, a few blocks in memory. */
+/** Gives a layer to a sink: one pass over the files, a few blocks in memory. */
 export async function makeLayer(
-  store: LocalStore,
+  sink: LayerSink,
   entries: Iterable<Entry>,
-  { compression, signal, ...tar }: MakeLayerOptions = {},
+  { compression, isRepeatable = false, signal, ...tar }: MakeLayerOptions = {},
 ): Promise<Layer> {
   const { mediaType, encode } = layerEncoding(compression);
   const listed = [...entries];
-  await using hash = blockHash(sizeOf(listed));
+  const size = sizeOf(listed);
+  await using hash = blockHash(size);
   const pool = blockPool(BLOCK_SIZE, hash.memory);
-  const release = (block: Uint8Array): void => {
+  const gain = compressionGain();
+  const release = (block: Uint8Array, encoded: number): void => {
+    gain.count(block.byteLength, encoded);
     // A failure is told by the digest.
     hash.hashed(block).then(
       () => pool.give(block),
@@ -37,12 +56,27 @@ export async function makeLayer(
     );
   };
   const blocks = hash.through(abortable(layerTar(listed, tar, pool), signal));
-  const descriptor = await store.ingest(
-    mediaType,
-    encode === undefined ? blocks : encode(blocks, release),
-    signal === undefined ? {} : { signal },
-  );
+  const descriptor = await sink.ingest(mediaType, encode === undefined ? blocks : encode(blocks, release), {
+    ...(signal === undefined ? {} : { signal }),
+    isCheap: () => isRepeatable && size >= LARGE && gain.isSmall(),
+  });
   return { descriptor, diffId: await hash.digest() };
+}
+
+/** Less than this is kept: somebody may want it, and it takes no room. */
+const LARGE = 64 * 1024 * 1024;
+
+/** What compressing brings: hardly anything where blocks are stored, which is no work. */
+function compressionGain(): { count(from: number, to: number): void; isSmall(): boolean } {
+  let taken = 0;
+  let given = 0;
+  return {
+    count(from, to) {
+      taken += from;
+      given += to;
+    },
+    isSmall: () => given >= 0.9 * taken,
+  };
 }
 
 function sizeOf(entries: readonly Entry[]): number {
