@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { basename, relative, resolve } from "node:path";
 import { digestOf, encodeJson, UndockedError, type Digest } from "@undocked/registry";
 import { directoryTree, type DirectoryTreeOptions } from "../context/directory-tree.ts";
@@ -113,9 +113,13 @@ function hostDockerfile(path: string): DockerfileText {
   const text =
     readHost(host) ??
     (basename(host) === "Dockerfile" ? readHost(resolve(host, "../dockerfile")) : undefined);
-  if (text === undefined) throw notFound(path, "no such file");
+  if (text === undefined) throw notFound(path, isDirectory(host) ? "it is a directory" : "no such file");
   const shown = relative(process.cwd(), host);
   return { text, file: shown.startsWith("..") ? host : shown, ignore: readHost(`${host}.dockerignore`) };
+}
+
+function isDirectory(path: string): boolean {
+  return existsSync(`${path}/.`);
 }
 
 function readHost(path: string): Uint8Array | undefined {

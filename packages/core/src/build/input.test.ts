@@ -1,0 +1,26 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { buildImage } from "./build-image.ts";
+
+let place: string;
+
+beforeAll(() => {
+  place = mkdtempSync(join(tmpdir(), "undocked-input-"));
+  mkdirSync(join(place, "directory"));
+  writeFileSync(join(place, "file"), "FROM scratch\n");
+});
+afterAll(() => rmSync(place, { recursive: true }));
+
+test.each([
+  ["missing", "no such file"],
+  ["file/below", "no such file"],
+  ["directory", "it is a directory"],
+])("a Dockerfile at %s is not there: %s", async (name, what) => {
+  const path = join(place, name);
+  await expect(buildImage({ context: place, dockerfile: { path }, cache: false })).rejects.toMatchObject({
+    code: "DOCKERFILE_NOT_FOUND",
+    message: `The Dockerfile ${JSON.stringify(path)} is not there: ${what}.`,
+  });
+});
