@@ -2,7 +2,7 @@ import { execFileSync, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const bin = `${root}packages/cli/dist/bin.js`;
+const compiled = `${root}packages/cli/dist/bin.js`;
 
 let built = false;
 
@@ -26,6 +26,8 @@ export interface CliOptions {
   readonly cwd?: string;
   /** Over this process's own; `undefined` takes a variable away. */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** The file to start. Default: the command as it was compiled last. */
+  readonly bin?: string;
   /** Default: the Node of the tests. */
   readonly node?: string;
   /** What that program is given before the command: `run -A` of Deno. */
@@ -39,7 +41,7 @@ export interface CliOptions {
 
 /** Runs `undocked` in a process of its own. */
 export function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliRun> {
-  const { cwd = root, env = {}, node = process.execPath, nodeArgs = [], umask } = options;
+  const { bin = compiled, cwd = root, env = {}, node = process.execPath, nodeArgs = [], umask } = options;
   const command = [node, ...nodeArgs, bin, ...args];
   const [program = "", ...rest] =
     umask === undefined ? command : ["/bin/sh", "-c", `umask ${umask}; exec "$@"`, "sh", ...command];

@@ -10,7 +10,7 @@ import type { RegistryClient, Transport } from "@undocked/registry";
 import { startRegistry, type RunningRegistry } from "@undocked/registry/server";
 import { gzipSync } from "node:zlib";
 import { digestOf, type ImageConfig } from "@undocked/registry";
-import { put } from "./make-image.ts";
+import { put, type MadeImage } from "./make-image.ts";
 import { tarOf, type CorpusEntry } from "./corpus-tree.ts";
 
 /** A base image of the corpus: its layers, and what its configuration says beside them. */
@@ -45,14 +45,26 @@ export async function corpusRegistry(bases: Readonly<Record<string, CorpusBase>>
   };
 }
 
-async function publish(name: string, { layers, config }: CorpusBase, client: RegistryClient): Promise<void> {
+async function publish(name: string, base: CorpusBase, client: RegistryClient): Promise<void> {
+  const { root, store } = await corpusImage(base, "gzip");
+  const [repository = "", tag = "latest"] = name.split(/:(?=[^/]*$)/);
+  await copyImage(root, store, client.repository(repository), { tags: [tag] });
+}
+
+/** With layers as they are, its digest is the same whatever zlib the tests run with. */
+export async function corpusImage(
+  { layers, config }: CorpusBase,
+  compression: "gzip" | "none",
+): Promise<MadeImage> {
   const store = memoryStore();
+  const gzip = compression === "gzip";
   const descriptors = [];
   const diffIds = [];
   for (const entries of layers) {
     const tar = await tarOf(entries);
     diffIds.push(digestOf(tar));
-    descriptors.push(await put(store, MediaType.ociLayerGzip, gzipSync(tar)));
+    const mediaType = gzip ? MediaType.ociLayerGzip : MediaType.ociLayer;
+    descriptors.push(await put(store, mediaType, gzip ? gzipSync(tar) : tar));
   }
   const created = "2019-05-05T00:00:00Z";
   const document = {
@@ -69,7 +81,5 @@ async function publish(name: string, { layers, config }: CorpusBase, client: Reg
     config: await put(store, MediaType.ociConfig, encodeJson(document)),
     layers: descriptors,
   };
-  const root = await put(store, MediaType.ociManifest, encodeJson(manifest));
-  const [repository = "", tag = "latest"] = name.split(/:(?=[^/]*$)/);
-  await copyImage(root, store, client.repository(repository), { tags: [tag] });
+  return { root: await put(store, MediaType.ociManifest, encodeJson(manifest)), store };
 }
