@@ -28,7 +28,7 @@ export interface CacheBench extends AsyncDisposable {
 }
 
 export interface CacheBenchOptions {
-  /** Bytes of the largest file of the context; it does not compress. */
+  /** Bytes of a file of the context that does not compress, and of one that does. */
   readonly large?: number;
   /** Files of the image that is copied from, each of 4 kB that do not compress. */
   readonly imageFiles?: number;
@@ -52,6 +52,7 @@ export async function startCacheBench({
     "COPY --from=other /srv/0 /srv/link /srv/",
     "COPY files /a",
     "COPY large files/1 /b/",
+    "COPY text /c/",
   ];
   const add = `ADD --checksum=${digestOf(web.body)} ${web.url} /srv/web`;
   // Files that were written just now are not trusted by their times.
@@ -103,6 +104,8 @@ function writeContext(context: string, large: number): void {
   for (let at = 0; at < 100; at += 1)
     writeFileSync(join(context, `files/${at}`), `${at} of 100\n`.repeat(300 + at), { mode: 0o644 });
   writeFileSync(join(context, "large"), randomBytes("large", large), { mode: 0o644 });
+  const text = Buffer.from(randomBytes("text", large / 2)).toString("hex");
+  writeFileSync(join(context, "text"), text, { mode: 0o644 });
 }
 
 function largeImage(files: number) {
