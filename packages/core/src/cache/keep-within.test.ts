@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -40,13 +49,41 @@ test("what is within the size stays", async () => {
   expect(["old", "new"].filter((name) => existsSync(blob(name)))).toEqual(["old", "new"]);
 });
 
+const grow = (): void => ["more", "most"].forEach((name) => put(name, HOUR));
+
 test("the whole cache is looked at once an hour", async () => {
-  await keepWithin(directory, 5000);
-  await keepWithin(directory, 0);
+  await keepWithin(directory, 2000);
+  grow();
+  await keepWithin(directory, 2000);
   expect(existsSync(blob("old"))).toBe(true);
   setAge(join(directory, "looked-at"), 2 * HOUR);
-  await keepWithin(directory, 0);
+  await keepWithin(directory, 2000);
   expect(existsSync(blob("old"))).toBe(false);
+});
+
+test("it is looked at again when less is allowed than before, and not when more is", async () => {
+  await keepWithin(directory, 2000);
+  grow();
+  await keepWithin(directory, 3000);
+  expect(existsSync(blob("old"))).toBe(true);
+  await keepWithin(directory, 1000);
+  expect(["old", "new", "more", "most"].filter((name) => existsSync(blob(name)))).toHaveLength(1);
+});
+
+test.each([
+  ["is empty", (stamp: string) => writeFileSync(stamp, "")],
+  ["says something else", (stamp: string) => writeFileSync(stamp, "1e99\n")],
+  ["is large", (stamp: string) => writeFileSync(stamp, Buffer.alloc(1_000_000, "0"))],
+  ["is a directory", (stamp: string) => (rmSync(stamp), mkdirSync(join(stamp, "a"), { recursive: true }))],
+  ["is a link to itself", (stamp: string) => (rmSync(stamp), symlinkSync(stamp, stamp))],
+])("a mark of the last look that %s is none", async (_, harm) => {
+  const stamp = join(directory, "looked-at");
+  await keepWithin(directory, 2000);
+  grow();
+  harm(stamp);
+  await keepWithin(directory, 2000);
+  expect(existsSync(blob("old"))).toBe(false);
+  expect(readFileSync(stamp, "utf8")).toBe("2000\n");
 });
 
 test("a look from a clock that was ahead does not count", async () => {

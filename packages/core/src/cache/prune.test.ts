@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -70,4 +70,17 @@ test("what was of use just now stays for the build that uses it", async () => {
 
 test("without a limit all stays", async () => {
   expect(await pruneCache(directory, {})).toEqual({ files: 0, size: 0 });
+});
+
+test("what a killed build did not finish is counted, and goes after an hour", async () => {
+  put("content/.ingest.1.tmp", 500, DAY);
+  put("content/.ingest.2.tmp", 600, DAY / 48);
+  put("recipes/v1/aa.3.tmp", 7, DAY);
+  put("something/else.tmp", 8, DAY);
+  expect((await cacheUsage(directory)).content).toEqual({ files: 5, size: 8100 });
+  expect(await pruneCache(directory, {})).toEqual({ files: 2, size: 507 });
+  // It may still be written to.
+  await pruneCache(directory, { maxSize: 0 });
+  expect(readdirSync(join(directory, "content"), { recursive: true })).toContain(".ingest.2.tmp");
+  expect(existsSync(join(directory, "something/else.tmp"))).toBe(true);
 });

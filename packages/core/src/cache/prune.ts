@@ -24,7 +24,7 @@ type Part = keyof CacheUsage;
 
 /** Nothing else in the directory is ours, and nothing else is looked at. */
 const FOLDERS: Readonly<Record<Part, string>> = {
-  content: "content/blobs",
+  content: "content",
   indexes: "indexes",
   recipes: "recipes",
   references: "references",
@@ -44,8 +44,9 @@ export async function cacheUsage(directory: string): Promise<CacheUsage> {
 }
 
 /**
- * Takes away what is too old or too much. Builds that run meanwhile are not harmed: what they miss they make or fetch
- * again; what was written or of use within the last minute stays for them.
+ * Takes away what is too old or too much, and what builds that were killed did not finish. Builds that run meanwhile are not
+ * harmed: what they miss they make or fetch again; what was written or of use within the last minute stays for them, and what
+ * they are writing for an hour after its last bytes.
  *
  * @returns what was taken away
  */
@@ -61,7 +62,8 @@ export async function pruneCache(
   let size = 0;
   for (const file of files.sort((a, b) => a.usedAt - b.usedAt)) {
     const age = now - file.usedAt;
-    if (age < IN_USE_MS || (age <= maxAgeMs && left <= maxSize)) continue;
+    if (age < (file.isUnfinished ? UNFINISHED_MS : IN_USE_MS)) continue;
+    if (!file.isUnfinished && age <= maxAgeMs && left <= maxSize) continue;
     await rm(file.path, { force: true });
     left -= file.size;
     size += file.size;
@@ -72,10 +74,15 @@ export async function pruneCache(
 
 const IN_USE_MS = 60 * 1000;
 
+/** Who waits longer for the next bytes of a download has given it up. */
+const UNFINISHED_MS = 60 * 60 * 1000;
+
 interface CachedFile {
   readonly path: string;
   readonly size: number;
   readonly usedAt: number;
+  /** Files are written beside their place, under such names. */
+  readonly isUnfinished: boolean;
 }
 
 async function filesOf(directory: string, part: Part): Promise<CachedFile[]> {
@@ -83,10 +90,12 @@ async function filesOf(directory: string, part: Part): Promise<CachedFile[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
   const files: CachedFile[] = [];
   for (const entry of entries) {
-    if (!entry.isFile()) continue;
+    const isUnfinished = entry.name.endsWith(".tmp");
+    // Two small files make the content's directory a layout.
+    if (!entry.isFile() || (entry.parentPath === folder && part === "content" && !isUnfinished)) continue;
     const path = join(entry.parentPath, entry.name);
     const status = await stat(path).catch(() => undefined);
-    if (status !== undefined) files.push({ path, size: status.size, usedAt: status.mtimeMs });
+    if (status !== undefined) files.push({ path, size: status.size, usedAt: status.mtimeMs, isUnfinished });
   }
   return files;
 }
