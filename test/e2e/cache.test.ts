@@ -1,4 +1,3 @@
-import { spawn } from "node:child_process";
 import {
   cpSync,
   mkdirSync,
@@ -11,8 +10,6 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { once } from "node:events";
-import { fileURLToPath } from "node:url";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ociLayout } from "@undocked/registry";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -21,7 +18,6 @@ import { validateImage } from "../support/random-image.ts";
 
 /* The cache is never wrong: whatever happened to it, a build gives what it gives without one. */
 
-const bin = fileURLToPath(new URL("../../packages/cli/dist/bin.js", import.meta.url));
 let directory: string;
 let outputs = 0;
 
@@ -92,50 +88,6 @@ test("a cache whose every file is cut in half is made anew", async () => {
   expect(await build("context", ...cache("cut"))).toBe(expected);
 });
 
-/** xorshift32 */
-function generator(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) / 2 ** 32;
-  };
-}
-
-const seed = Number(process.env["UNDOCKED_KILL_SEED"] ?? "20261121") | 1;
-const kills = Number(process.env["UNDOCKED_KILLS"] ?? "20");
-
-test(
-  `killed at ${kills} random moments, two builds at a time: the cache is never wrong (seed ${seed})`,
-  {
-    timeout: 20_000 + kills * 3000,
-  },
-  async () => {
-    const random = generator(seed);
-    const expected = await build("context", "--no-cache");
-    const args = [bin, "build", join(directory, "context"), "--quiet", ...cache("killed")];
-    for (let round = 0; round < kills; round += 2) {
-      await Promise.all(
-        [0, 1].map(async () => {
-          const child = spawn(process.execPath, args, { stdio: "ignore" });
-          const ended = once(child, "exit");
-          await sleep(100 + random() * 500);
-          child.kill("SIGKILL");
-          await ended;
-        }),
-      );
-      // Some begin with nothing, others with what was left behind.
-      if (round % 6 === 4) {
-        expect(await build("context", ...cache("killed"))).toBe(expected);
-        rmSync(join(directory, "killed"), { recursive: true });
-      }
-    }
-    const both = await Promise.all([1, 2].map(() => build("context", ...cache("killed"))));
-    expect(both).toEqual([expected, expected]);
-  },
-);
-
 test("undocked cache tells what is there, and takes it away by age and size", async () => {
   const expected = await build("context", ...cache("pruned"));
   const info = await runCli(["cache", "info", ...cache("pruned")]);
@@ -148,10 +100,36 @@ test("undocked cache tells what is there, and takes it away by age and size", as
   expect(await build("context", ...cache("pruned"))).toBe(expected);
 });
 
+test("a build keeps a cache within the size that it is given, and info tells as JSON what is there", async () => {
+  const expected = await build("context", ...cache("kept-small"));
+  const held = async (): Promise<Record<string, unknown>> =>
+    JSON.parse((await runCli(["cache", "info", "--json", ...cache("kept-small")])).stdout);
+  expect(await held()).toMatchObject({
+    directory: join(directory, "kept-small"),
+    content: { files: expect.any(Number), size: expect.any(Number) },
+    indexes: { files: 0, size: 0 },
+    recipes: { files: expect.any(Number), size: expect.any(Number) },
+    references: { files: 0, size: 0 },
+  });
+  for (const entry of readdirSync(join(directory, "kept-small"), { recursive: true, withFileTypes: true }))
+    if (entry.isFile()) utimesSync(join(entry.parentPath, entry.name), 1_700_000_000, 1_700_000_000);
+  writeFileSync(join(directory, "empty.Dockerfile"), "FROM scratch\nLABEL a=b\n");
+  await build(
+    "context",
+    "--file",
+    join(directory, "empty.Dockerfile"),
+    "--cache-max-size=1kB",
+    ...cache("kept-small"),
+  );
+  expect(await held()).toMatchObject({ content: { files: 0 } });
+  expect(await build("context", ...cache("kept-small"))).toBe(expected);
+});
+
 test.each([
   ["cache", ""],
   ["cache", "clear"],
   ["cache", "prune", "--max-size", "lots"],
+  ["build", "--cache-max-size", "1"],
 ])("%s %s is a wrong command line", async (...args) => {
   expect((await runCli(args.filter((argument) => argument !== undefined))).code).toBe(2);
 });

@@ -13,6 +13,7 @@ import { writeMetadata } from "../metadata.ts";
 import { parseCompression } from "../compression.ts";
 import { parseOutput } from "../output.ts";
 import { FormatError, parsePlatform, parseReference } from "@undocked/registry";
+import { sizeOf } from "../quantity.ts";
 import { registryFlags, registryOptions } from "../registry-flags.ts";
 import { renderDiagnostic } from "../render/error.ts";
 import { progressDisplay, progressModes, silentDisplay } from "../render/progress.ts";
@@ -67,6 +68,7 @@ export const usage: Usage = {
     progress: { value: "auto|tty|plain|json", help: "How to show progress (default: auto)" },
     quiet: { short: "q", help: "Print the result alone" },
     "cache-dir": { value: "PATH", help: "Where layers and file lists are kept" },
+    "cache-max-size": { value: "SIZE", help: "What may stay in it, as 500MB (default: 10GB)" },
     offline: { help: "Fetch nothing: what the cache does not have is told" },
     "no-cache": { help: "Keep nothing for the next build" },
     verify: { value: "stat|content", help: "What the cache trusts of a file (default: stat)" },
@@ -150,6 +152,7 @@ async function buildOptions(flags: Arguments, io: Io): Promise<BuildOptions> {
       .filter((output): output is Output => output !== "push")
       .map((output) => ({ ...output, path: resolve(io.cwd, output.path) })),
     ...optional("cache", flags.is("no-cache") ? false : path(flags, io, "cache-dir")),
+    ...optional("cacheMaxSize", sizeOf(flags, "cache-max-size")),
     ...optional("offline", flags.is("offline") ? true : undefined),
     ...optional("verify", choice(flags, "verify", ["stat", "content"] as const)),
     ...optional("compression", parseCompression(flags.text("compression"))),
