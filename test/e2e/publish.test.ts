@@ -5,6 +5,7 @@ import { buildImage, memoryTree, type BuildEvent, type BuildOptions, type Memory
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { mergedUsrBase, plainBase } from "../support/bases.ts";
 import { startBench, type Bench } from "../support/build-and-read.ts";
+import { countedTree } from "../support/counted-tree.ts";
 import { validateImage } from "../support/random-image.ts";
 
 /* What a publish sends, and what it does not. */
@@ -25,30 +26,6 @@ beforeEach(() => {
   place = mkdtempSync(join(tmpdir(), "undocked-publish-"));
   return () => rmSync(place, { recursive: true, force: true });
 });
-
-/** Files of a tree, and which of them a build has opened. */
-function countedTree(files: Record<string, MemoryFile>) {
-  const tree = memoryTree(files);
-  const read = new Set<string>();
-  return {
-    read,
-    context: {
-      ...tree,
-      open(path: string) {
-        const content = tree.open(path);
-        return {
-          ...content,
-          openFile() {
-            read.add(path);
-            const file = content.openFile?.();
-            if (file === undefined) throw new Error(`${path} cannot be opened`);
-            return file;
-          },
-        };
-      },
-    },
-  };
-}
 
 async function publish(repository: string, options: BuildOptions) {
   const before = bench.registry.requests.length;
