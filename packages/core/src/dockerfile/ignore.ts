@@ -1,8 +1,8 @@
 import { trimBlanks } from "./blank.ts";
 import { cleanPath } from "./clean-path.ts";
-import { WordError } from "./error.ts";
-import { matchTokens, readClass, type Token } from "./glob.ts";
-import { checkPattern } from "./path-match.ts";
+import { matchTokens } from "./glob.ts";
+import { compilePattern, type Pattern } from "./ignore-pattern.ts";
+import { patternIndex } from "./pattern-index.ts";
 
 /** Decides what a `.dockerignore`, or an `--exclude`, leaves out. */
 export interface IgnoreMatcher {
@@ -28,13 +28,6 @@ export function parseIgnoreFile(text: string): string[] {
   return patterns;
 }
 
-interface Pattern {
-  readonly negated: boolean;
-  readonly tokens: readonly Token[];
-  /** What everything that matches begins with. */
-  readonly prefix: string;
-}
-
 /**
  * A matcher for patterns in the order of their file; the last one that matches decides.
  *
@@ -43,26 +36,34 @@ interface Pattern {
 export function ignoreMatcher(patterns: readonly string[]): IgnoreMatcher {
   const compiled = patterns.flatMap((pattern) => {
     const trimmed = trimBlanks(pattern);
-    return trimmed === "" ? [] : [compile(trimmed)];
+    return trimmed === "" ? [] : [compilePattern(trimmed)];
   });
   const negations = compiled.filter((pattern) => pattern.negated);
-  // A tree is walked in order, so the ancestors of one path are mostly those of the next.
-  let ancestors: { readonly path: string; readonly decision: Decision }[] = [];
-  const decide = (path: string): Decision => {
-    const chain: typeof ancestors = [];
-    let parent: Decision | undefined;
-    for (const [depth, ancestor] of prefixes(path).entries()) {
-      const known = ancestors[depth];
-      const decision: Decision =
-        known?.path === ancestor ? known.decision : evaluate(compiled, ancestor, parent);
-      chain.push({ path: ancestor, decision });
-      parent = decision;
-    }
-    ancestors = chain;
-    return parent ?? evaluate(compiled, path, undefined);
-  };
+  const candidates = patternIndex(compiled.map(({ tokens }) => tokens));
+  // A tree is walked in order, so the directories of one path are mostly those of the next.
+  const directories = new Map<string, Decision>();
+
+  function decide(path: string): Decision {
+    const end = path.lastIndexOf("/");
+    return evaluate(
+      compiled,
+      candidates(path),
+      path,
+      end < 0 ? NOTHING : decideDirectory(path.slice(0, end)),
+    );
+  }
+
+  function decideDirectory(path: string): Decision {
+    const known = directories.get(path);
+    if (known !== undefined) return known;
+    const decision = decide(path);
+    if (directories.size >= MOST_DIRECTORIES) directories.clear();
+    directories.set(path, decision);
+    return decision;
+  }
+
   return {
-    ignores: (path) => compiled.length > 0 && decide(path).ignored,
+    ignores: (path) => compiled.length > 0 && decide(plain(path)).ignored,
     mayContainIncluded: (directory) =>
       negations.some(
         ({ prefix }) =>
@@ -71,70 +72,52 @@ export function ignoreMatcher(patterns: readonly string[]): IgnoreMatcher {
   };
 }
 
+/** Directories whose decisions are remembered. */
+const MOST_DIRECTORIES = 1000;
+
 interface Decision {
   readonly ignored: boolean;
-  /** Which patterns have matched the path or an ancestor. */
-  readonly matched: readonly boolean[];
+  /** Which patterns have matched the path or an ancestor: their positions, ascending. */
+  readonly matched: readonly number[];
 }
 
-function evaluate(patterns: readonly Pattern[], path: string, parent: Decision | undefined): Decision {
+const NOTHING: Decision = { ignored: false, matched: [] };
+
+/** @param candidates - positions of all patterns that might match the path, and maybe of others; ascending */
+function evaluate(
+  patterns: readonly Pattern[],
+  candidates: readonly number[],
+  path: string,
+  parent: Decision,
+): Decision {
   let ignored = false;
-  const matched = patterns.map((pattern, index) => {
-    let match = parent?.matched[index] === true;
+  const matched: number[] = [];
+  const tried = candidates[Symbol.iterator]();
+  const inherited = parent.matched[Symbol.iterator]();
+  let candidate = tried.next().value;
+  let known = inherited.next().value;
+  while (candidate !== undefined || known !== undefined) {
+    const position = Math.min(candidate ?? patterns.length, known ?? patterns.length);
+    const pattern = patterns[position];
+    if (pattern === undefined) break;
     // A pattern that could not change the decision is not tried, and so does not count for the children
     // either: this is what makes `a/b` then `!a` leave `a/b` out.
-    if (!match && pattern.negated === ignored) match = matchTokens(pattern.tokens, path);
-    if (match) ignored = !pattern.negated;
-    return match;
-  });
+    if (position === known || (pattern.negated === ignored && matchTokens(pattern.tokens, path))) {
+      ignored = !pattern.negated;
+      matched.push(position);
+    }
+    if (position === candidate) candidate = tried.next().value;
+    if (position === known) known = inherited.next().value;
+  }
   return { ignored, matched };
 }
 
-/** `a/b/c` → `a`, `a/b`, `a/b/c`. */
-function prefixes(path: string): string[] {
-  const parts = path.split("/").filter((part) => part !== "");
-  return parts.map((_, index) => parts.slice(0, index + 1).join("/"));
-}
-
-function compile(text: string): Pattern {
-  const cleaned = cleanPath(text);
-  if (cleaned === "!") throw new WordError('illegal exclusion pattern: "!"');
-  const negated = cleaned.startsWith("!");
-  const pattern = negated ? cleaned.slice(1) : cleaned;
-  checkPattern(pattern);
-  const tokens = tokenize(pattern);
-  const [first] = tokens;
-  return { negated, tokens, prefix: first?.kind === "text" ? first.text : "" };
-}
-
-function tokenize(pattern: string): Token[] {
-  // `**foo` alone is a suffix; with any other wildcard behind it, `**` stands for whole directories.
-  const suffix = /^\*\*([^*?[\\]*)$/s.exec(pattern)?.[1];
-  if (suffix !== undefined && !suffix.startsWith("/")) {
-    return suffix === "" ? [{ kind: "any" }] : [{ kind: "any" }, { kind: "text", text: suffix }];
-  }
-  const characters = Array.from(pattern);
-  const tokens: Token[] = [];
-  for (let at = 0; at < characters.length;) {
-    const character = characters[at] ?? "";
-    at += 1;
-    if (character === "*" && characters[at] === "*") {
-      at += characters[at + 1] === "/" ? 2 : 1;
-      tokens.push(at >= characters.length ? { kind: "any" } : { kind: "directories" });
-    } else if (character === "*") tokens.push({ kind: "star" });
-    else if (character === "?") tokens.push({ kind: "one" });
-    else if (character === "[") {
-      const read = readClass(characters, at - 1, "with-names");
-      if (read === undefined) throw new WordError("syntax error in pattern");
-      tokens.push(read.token);
-      at = read.end;
-    } else {
-      if (character === "\\") at += 1;
-      const text = character === "\\" ? (characters[at - 1] ?? "") : character;
-      const last = tokens.at(-1);
-      if (last?.kind === "text") tokens[tokens.length - 1] = { kind: "text", text: last.text + text };
-      else tokens.push({ kind: "text", text });
-    }
-  }
-  return tokens;
+/** Without empty components. */
+function plain(path: string): string {
+  return /^\/|\/\/|\/$/.test(path)
+    ? path
+        .split("/")
+        .filter((part) => part !== "")
+        .join("/")
+    : path;
 }
