@@ -1,8 +1,8 @@
 import { baseName, compareBytes, parentPath } from "../context/path.ts";
 import type { FileContent, SourceNode } from "../context/source-tree.ts";
-import type { Entry, FileEntry } from "../layer/entry.ts";
-import { LayerError } from "../layer/layer-error.ts";
+import type { Entry } from "../layer/entry.ts";
 import { CopyError } from "./copy-error.ts";
+import { entryList } from "./entry-list.ts";
 import type { RootFs } from "./rootfs.ts";
 
 /** Changes a root file system and remembers what became different: one step's layer. */
@@ -80,13 +80,44 @@ export function changeSet(root: RootFs): ChangeSet {
         for (let at = parentPath(path); at !== "/" && !above.has(at); at = parentPath(at)) above.add(at);
       }
       for (const path of above) if (!listed.has(path)) list(path);
-      const entries = withLinks(root, listed);
+      const entries = entryList();
+      for (const path of [...listed.keys()].sort(compareBytes)) {
+        const node = listed.get(path);
+        if (node === undefined) continue;
+        entries.add(path.slice(1), node, node.kind === "file" ? root.open(path) : undefined);
+      }
       const whiteouts = gone.map((path): Entry => ({ kind: "whiteout", path: path.slice(1) }));
       const opaque = [...emptied]
         .filter((path) => root.lstat(path)?.kind === "directory")
         .map((path): Entry => ({ kind: "whiteout", path: `${path.slice(1)}/.wh..opq` }));
-      return [...entries, ...whiteouts, ...opaque];
+      return [...entries.entries, ...whiteouts, ...opaque];
     },
+  };
+}
+
+/** Of an empty root: all that is there in the end is the change, and none of it needs to be remembered. */
+export function fillingOf(root: RootFs): ChangeSet {
+  const made = new Set<string>();
+  let trees = 0;
+
+  function put(path: string, node: SourceNode, content?: FileContent): void {
+    checkName(path);
+    root.put(path, node, content);
+    if (made.size > 0) made.delete(path);
+  }
+
+  return {
+    root,
+    step: root.beginStep(),
+    beginTree: () => (trees += 1),
+    put,
+    make(path, node) {
+      put(path, node);
+      made.add(path);
+    },
+    made,
+    remove: (path) => root.remove(path),
+    entries: () => root.entries(),
   };
 }
 
@@ -98,47 +129,4 @@ function checkName(path: string): void {
     `${path} cannot be in an image: a name with .wh. at its start means a deletion in a layer.`,
     { hint: "Rename it, or leave it out with .dockerignore." },
   );
-}
-
-function entryOf(root: RootFs, path: string, node: SourceNode): Entry {
-  const { kind, mode, uid, gid, mtime, linkTarget, deviceMajor, deviceMinor, xattrs } = node;
-  const plain = { path: path.slice(1), mode, uid, gid, mtime };
-  const attributes = xattrs === undefined ? plain : { ...plain, xattrs };
-  switch (kind) {
-    case "file":
-      return { kind, ...attributes, content: root.open(path) };
-    case "directory":
-    case "fifo":
-      return { kind, ...attributes };
-    case "symlink":
-      return { kind, ...attributes, linkTarget: linkTarget ?? "" };
-    case "character-device":
-    case "block-device":
-      return { kind, ...attributes, deviceMajor: deviceMajor ?? 0, deviceMinor: deviceMinor ?? 0 };
-    case "socket":
-      throw new LayerError("LAYER_INVALID", `${path} is a socket, which no layer can hold.`);
-  }
-}
-
-/** In byte order. Of several names of one file, the first carries the content. */
-function withLinks(root: RootFs, listed: ReadonlyMap<string, SourceNode>): Entry[] {
-  const first = new Map<string, FileEntry>();
-  const entries: Entry[] = [];
-  for (const path of [...listed.keys()].sort(compareBytes)) {
-    const node = listed.get(path);
-    if (node === undefined) continue;
-    const entry = entryOf(root, path, node);
-    const { linkGroup } = node;
-    const earlier = linkGroup === undefined ? undefined : first.get(linkGroup);
-    if (entry.kind !== "file" || linkGroup === undefined) {
-      entries.push(entry);
-    } else if (earlier === undefined) {
-      first.set(linkGroup, entry);
-      entries.push(entry);
-    } else {
-      const { content: _, ...attributes } = entry;
-      entries.push({ ...attributes, kind: "hardlink", linkTarget: earlier.path });
-    }
-  }
-  return entries;
 }

@@ -4,7 +4,7 @@ import { subTree } from "../context/sub-tree.ts";
 import type { FileContent, SourceNode } from "../context/source-tree.ts";
 import type { Entry } from "../layer/entry.ts";
 import { isArchive, unpackArchive, type ArchiveStep } from "./archive.ts";
-import { changeSet, type ChangeSet } from "./change-set.ts";
+import { changeSet, fillingOf, type ChangeSet } from "./change-set.ts";
 import { blocked, copierFor, type Copier } from "./copier.ts";
 import { copyParents } from "./copy-parents.ts";
 import { chooseSources, type Chosen } from "./copy-sources.ts";
@@ -39,7 +39,7 @@ export interface PlannedCopy {
 
 /** As {@link copy}, into an empty root. */
 export function planCopy(step: CopyStep): PlannedCopy {
-  const changes = changeSet(emptyRootFs());
+  const changes = fillingOf(emptyRootFs());
   for (const source of step.sources) copyOne(changes, step, source);
   return { entries: changes.entries(), made: changes.made };
 }

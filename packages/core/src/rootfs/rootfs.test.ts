@@ -2,6 +2,7 @@ import { readAll } from "@undocked/registry";
 import { describe, expect, test } from "vitest";
 import { bytesContent } from "../context/memory-tree.ts";
 import { walkTree } from "../context/source-tree.ts";
+import type { Entry } from "../layer/entry.ts";
 import type { IndexEntry, LayerIndex } from "./layer-index.ts";
 import { emptyRootFs, type RootFs } from "./rootfs.ts";
 
@@ -149,4 +150,67 @@ test("new layers are laid over as base layers are", () => {
   ]);
   expect(pathsOf(root)).toEqual(["/d/", "/d/y", "/n/", "/n/f", "/n/g"]);
   expect(root.lstat("/n/g")?.linkGroup).toBe(root.lstat("/n/f")?.linkGroup);
+});
+
+describe("a layer of one's own", () => {
+  const attributes = { mode: 0o644, uid: 0, gid: 0, mtime: 0 };
+  const own = (...paths: string[]): Entry[] =>
+    paths.map((path) =>
+      path.endsWith("/")
+        ? { kind: "directory", path: path.slice(0, -1), ...attributes, mode: 0o755 }
+        : { kind: "file", path, ...attributes, content: bytesContent(Buffer.from(path)) },
+    );
+
+  test("is there in the order of its names, in whatever order it is looked into", () => {
+    const paths = ["a/", "a-b/", "a-b/x", "a/b/", "a/b/c", "a/d", "ab"];
+    const expected = ["/a-b/", "/a-b/x", "/a/", "/a/b/", "/a/b/c", "/a/d", "/ab"];
+    for (const first of ["/", "/a/b/c", "/a-b/x", "/a/d", "/a/nothing"]) {
+      const root = emptyRootFs();
+      root.applyEntries(own(...paths));
+      root.lstat(first);
+      const clone = root.clone();
+      expect(pathsOf(root).sort()).toEqual(expected);
+      clone.put("/a/new", { kind: "fifo", ...attributes, size: 0 });
+      expect(pathsOf(clone).sort()).toEqual([...expected, "/a/new"].sort());
+      expect(pathsOf(root).sort()).toEqual(expected);
+      expect(root.entries().map(({ path }) => path)).toEqual([
+        "a",
+        "a-b",
+        "a-b/x",
+        "a/b",
+        "a/b/c",
+        "a/d",
+        "ab",
+      ]);
+    }
+  });
+
+  test("makes the directories that it does not list, and merges with those that are there", () => {
+    const root = rootOf([directory("/srv", 0o700), file("/srv/old")]);
+    root.applyEntries(own("new/deep/er/x", "srv/", "srv/sub/", "srv/sub/y"));
+    expect(pathsOf(root)).toEqual([
+      "/new/",
+      "/new/deep/",
+      "/new/deep/er/",
+      "/new/deep/er/x",
+      "/srv/",
+      "/srv/old",
+      "/srv/sub/",
+      "/srv/sub/y",
+    ]);
+    root.applyEntries([
+      { kind: "file", path: "srv/sub", ...attributes, content: bytesContent(Buffer.alloc(1)) },
+    ]);
+    expect(root.lstat("/srv/sub/y")).toBeUndefined();
+    root.applyEntries([{ kind: "whiteout", path: "new/deep" }]);
+    expect(pathsOf(root)).toEqual(["/new/", "/srv/", "/srv/old", "/srv/sub"]);
+  });
+
+  test("may link to a file that an earlier one brought", () => {
+    const root = emptyRootFs();
+    root.applyEntries(own("a/", "a/b/", "a/b/file"));
+    root.applyEntries([{ kind: "hardlink", path: "z", ...attributes, linkTarget: "a/b/file" }]);
+    expect(root.lstat("/z")?.linkGroup).toBeDefined();
+    expect(root.lstat("/a/b/file")).toEqual(root.lstat("/z"));
+  });
 });

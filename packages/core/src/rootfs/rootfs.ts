@@ -1,9 +1,20 @@
 import { bytesContent } from "../context/memory-tree.ts";
-import { baseName, compareBytes, parentPath } from "../context/path.ts";
+import { baseName, compareBytes, parentPath, sortByBytes } from "../context/path.ts";
 import { resolveInside, type Resolved, type ResolveOptions } from "../context/resolve.ts";
 import type { FileContent, SourceNode, SourceTree } from "../context/source-tree.ts";
 import type { Entry } from "../layer/entry.ts";
 import { LayerError } from "../layer/layer-error.ts";
+import {
+  childrenOf,
+  copyOf,
+  entriesOf,
+  heldOf,
+  ownEntries,
+  PLAIN_DIRECTORY,
+  rangeBelow,
+  type Held,
+  type OwnEntry,
+} from "./held.ts";
 import type { IndexEntry, LayerIndex } from "./layer-index.ts";
 
 /** Gives the bytes of a layer's files when somebody wants them. */
@@ -37,8 +48,10 @@ export interface RootFs extends SourceTree {
    * @throws {LayerError} `LAYER_INVALID` for a hard link to nothing
    */
   applyIndex(index: LayerIndex, content: LayerContent): void;
-  /** Lays a new layer over what is there. */
-  applyEntries(entries: Iterable<Entry>): void;
+  /** Lays a new layer over what is there. The list is not to be changed afterwards. */
+  applyEntries(entries: readonly Entry[]): void;
+  /** All that is there but the root itself, in byte order of paths. */
+  entries(): Entry[];
   /** Puts one thing at a path; a directory over a directory keeps what is in it. Missing parents are 0755, 0:0. */
   put(path: string, node: SourceNode, content?: FileContent): void;
   remove(path: string): void;
@@ -47,18 +60,6 @@ export interface RootFs extends SourceTree {
   /** A copy that changes on its own, as `FROM stage` needs it. */
   clone(): RootFs;
 }
-
-interface Held {
-  node: SourceNode;
-  /** Of directories. */
-  readonly children?: Map<string, Held>;
-  readonly content?: FileContent;
-  /** Kept by an index. */
-  readonly bytes?: Uint8Array;
-  readonly facts?: unknown;
-}
-
-const PLAIN_DIRECTORY: SourceNode = { kind: "directory", mode: 0o755, uid: 0, gid: 0, mtime: 0, size: 0 };
 
 /** The root file system of `scratch`. */
 export function emptyRootFs(): RootFs {
@@ -71,24 +72,25 @@ function rootFsOf(top: Held, stepsSoFar: number): RootFs {
   /** The directory looked into last: paths come in the order of a tree. Forgotten whenever something goes. */
   let recent: { readonly path: string; readonly children: Map<string, Held> } | undefined;
 
-  function childrenOf(directory: string): Map<string, Held> | undefined {
+  function childrenAt(directory: string): Map<string, Held> | undefined {
     if (recent?.path === directory) return recent.children;
     let at: Held | undefined = top;
-    for (const name of directory.split("/")) if (name !== "") at = at?.children?.get(name);
-    if (at?.children !== undefined) recent = { path: directory, children: at.children };
-    return at?.children;
+    for (const name of directory.split("/")) if (name !== "") at = childrenOf(at)?.get(name);
+    const children = childrenOf(at);
+    if (children !== undefined) recent = { path: directory, children };
+    return children;
   }
 
   function find(path: string): Held | undefined {
-    return path === "/" ? top : childrenOf(parentPath(path))?.get(baseName(path));
+    return path === "/" ? top : childrenAt(parentPath(path))?.get(baseName(path));
   }
 
   /** What is in the directory at a path, which is made where it is not. */
   function madeChildren(directory: string): Map<string, Held> {
-    const known = childrenOf(directory);
+    const known = childrenAt(directory);
     if (known !== undefined) return known;
     hold(directory, { node: PLAIN_DIRECTORY });
-    return childrenOf(directory) ?? new Map<string, Held>();
+    return childrenAt(directory) ?? new Map<string, Held>();
   }
 
   function hold(path: string, held: Omit<Held, "children">): void {
@@ -98,25 +100,28 @@ function rootFsOf(top: Held, stepsSoFar: number): RootFs {
     }
     const parent = madeChildren(parentPath(path));
     const name = baseName(path);
-    const children =
-      held.node.kind === "directory" ? (parent.get(name)?.children ?? new Map<string, Held>()) : undefined;
-    if (children === undefined && parent.get(name)?.children !== undefined) recent = undefined;
-    parent.set(name, children === undefined ? held : { ...held, children });
+    const before = childrenOf(parent.get(name));
+    if (held.node.kind === "directory" && held.later === undefined) {
+      parent.set(name, { ...held, children: before ?? new Map<string, Held>() });
+    } else {
+      if (before !== undefined) recent = undefined;
+      parent.set(name, held);
+    }
   }
 
   function remove(path: string): void {
-    childrenOf(parentPath(path))?.delete(baseName(path));
+    childrenAt(parentPath(path))?.delete(baseName(path));
     recent = undefined;
   }
 
   function clear(path: string): void {
-    find(path)?.children?.clear();
+    childrenOf(find(path))?.clear();
     recent = undefined;
   }
 
   function link(path: string, target: string): void {
     const held = find(target);
-    if (held === undefined || held.children !== undefined) {
+    if (held === undefined || held.node.kind === "directory") {
       throw new LayerError(
         "LAYER_INVALID",
         `${path} is a hard link to ${target}, which is not a file of the image.`,
@@ -140,7 +145,7 @@ function rootFsOf(top: Held, stepsSoFar: number): RootFs {
 
   const tree: RootFs = {
     lstat: (path) => find(path)?.node,
-    list: (path) => [...(find(path)?.children?.keys() ?? [])].sort(compareBytes),
+    list: (path) => sortByBytes([...(childrenOf(find(path))?.keys() ?? [])]),
     open(path) {
       const held = find(path);
       if (held?.content !== undefined) return held.content;
@@ -180,17 +185,17 @@ function rootFsOf(top: Held, stepsSoFar: number): RootFs {
     },
     applyEntries(entries) {
       step++;
-      const all = [...entries].sort((a, b) => compareBytes(a.path, b.path));
+      const all = inOrder(entries);
+      const own = ownEntries(all);
+      if (own !== undefined) return lay(own);
       for (const entry of all) if (entry.kind === "whiteout") removeWhited(entry.path);
       for (const entry of all) {
         if (entry.kind === "whiteout") continue;
-        const path = `/${entry.path}`;
-        if (entry.kind === "hardlink") link(path, `/${entry.linkTarget}`);
-        else if (entry.kind === "file")
-          hold(path, { node: nodeOf(entry, entry.kind, entry.content.size), content: entry.content });
-        else hold(path, { node: nodeOf(entry, entry.kind) });
+        if (entry.kind === "hardlink") link(`/${entry.path}`, `/${entry.linkTarget}`);
+        else hold(`/${entry.path}`, heldOf(entry));
       }
     },
+    entries: () => entriesOf(top),
     put(path, node, content) {
       hold(path, content === undefined ? { node } : { node, content });
     },
@@ -198,6 +203,25 @@ function rootFsOf(top: Held, stepsSoFar: number): RootFs {
     beginStep: () => ++step,
     clone: () => rootFsOf(copyOf(top), step),
   };
+
+  /** What comes into directories that are not there yet is laid when somebody looks into them. */
+  function lay(entries: readonly OwnEntry[]): void {
+    const ends = new Map<number, number>();
+    for (let at = 0; at < entries.length;) {
+      const end = ends.get(at);
+      const entry = entries[at];
+      at = end ?? at + 1;
+      if (end !== undefined || entry === undefined) continue;
+      const path = `/${entry.path}`;
+      if (entry.kind !== "directory" || find(path) !== undefined) {
+        hold(path, heldOf(entry));
+        continue;
+      }
+      const later = rangeBelow(entries, entry.path, at, entries.length);
+      hold(path, { ...heldOf(entry), later });
+      if (later.from < later.to) ends.set(later.from, later.to);
+    }
+  }
 
   function removeWhited(path: string): void {
     if (baseName(path) === ".wh..opq") clear(parentPath(`/${path}`));
@@ -207,11 +231,10 @@ function rootFsOf(top: Held, stepsSoFar: number): RootFs {
   return tree;
 }
 
-function copyOf(held: Held): Held {
-  if (held.children === undefined) return { ...held };
-  const children = new Map<string, Held>();
-  for (const [name, child] of held.children) children.set(name, copyOf(child));
-  return { ...held, children };
+/** The list itself where it is in byte order of paths already. */
+function inOrder(entries: readonly Entry[]): readonly Entry[] {
+  const isSorted = entries.every(({ path }, at) => compareBytes(entries[at - 1]?.path ?? "", path) <= 0);
+  return isSorted ? entries : [...entries].sort((a, b) => compareBytes(a.path, b.path));
 }
 
 /** Facts go with the bytes, so that they come along when a COPY takes the file. */
@@ -227,20 +250,14 @@ function contentOf(
   return collector === "" ? opened : { ...opened, facts: entry.facts ?? null };
 }
 
-function nodeOf(
-  entry: Omit<IndexEntry, "path" | "kind" | "xattrs" | "facts"> & {
-    readonly xattrs?: Readonly<Record<string, string | Uint8Array>>;
-  },
-  kind: SourceNode["kind"],
-  size: number = entry.size ?? 0,
-): SourceNode {
+function nodeOf(entry: IndexEntry, kind: SourceNode["kind"]): SourceNode {
   return {
     kind,
     mode: entry.mode ?? 0,
     uid: entry.uid ?? 0,
     gid: entry.gid ?? 0,
     mtime: entry.mtime ?? 0,
-    size,
+    size: entry.size ?? 0,
     ...(entry.linkTarget === undefined ? {} : { linkTarget: entry.linkTarget }),
     ...(entry.deviceMajor === undefined ? {} : { deviceMajor: entry.deviceMajor }),
     ...(entry.deviceMinor === undefined ? {} : { deviceMinor: entry.deviceMinor }),
@@ -248,11 +265,8 @@ function nodeOf(
   };
 }
 
-function decoded(xattrs: Readonly<Record<string, string | Uint8Array>>): Record<string, Uint8Array> {
+function decoded(xattrs: Readonly<Record<string, string>>): Record<string, Uint8Array> {
   return Object.fromEntries(
-    Object.entries(xattrs).map(([key, value]) => [
-      key,
-      typeof value === "string" ? Buffer.from(value, "base64") : value,
-    ]),
+    Object.entries(xattrs).map(([key, value]) => [key, Buffer.from(value, "base64")]),
   );
 }

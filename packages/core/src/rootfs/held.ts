@@ -1,0 +1,160 @@
+import { compareBytes, sortByBytes } from "../context/path.ts";
+import type { FileContent, SourceNode } from "../context/source-tree.ts";
+import type { Entry, WhiteoutEntry } from "../layer/entry.ts";
+import { entryList, type EntryList } from "./entry-list.ts";
+
+/** What is at a path of a root file system. */
+export interface Held {
+  node: SourceNode;
+  /** Of directories; to be had by {@link childrenOf}. */
+  children?: Map<string, Held>;
+  /** Of directories that nobody has looked into: what is in them. */
+  later?: EntryRange | undefined;
+  readonly content?: FileContent;
+  /** Kept by an index. */
+  readonly bytes?: Uint8Array;
+  readonly facts?: unknown;
+}
+
+export const PLAIN_DIRECTORY: SourceNode = {
+  kind: "directory",
+  mode: 0o755,
+  uid: 0,
+  gid: 0,
+  mtime: 0,
+  size: 0,
+};
+
+/** An entry that is whole by itself. */
+export type OwnEntry = Exclude<Entry, WhiteoutEntry | { readonly kind: "hardlink" }>;
+
+/** What lies below a directory in a list in byte order of paths. Of a large layer hardly anything is ever looked at. */
+export interface EntryRange {
+  readonly entries: readonly OwnEntry[];
+  /** The directory's path, with a `/` at its end. */
+  readonly prefix: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** `undefined`: one of them says something of another path. */
+export function ownEntries(entries: readonly Entry[]): readonly OwnEntry[] | undefined {
+  const isOwn = (entry: Entry): entry is OwnEntry => entry.kind !== "whiteout" && entry.kind !== "hardlink";
+  return entries.every(isOwn) ? entries : undefined;
+}
+
+/** @param path - of the directory, relative to the root */
+export function rangeBelow(entries: readonly OwnEntry[], path: string, from: number, to: number): EntryRange {
+  const prefix = `${path}/`;
+  const first = placeOf(prefix, entries, from, to);
+  // What comes after `/`.
+  return { entries, prefix, from: first, to: placeOf(`${path}0`, entries, first, to) };
+}
+
+/** The first of the entries that is not before a path. */
+function placeOf(path: string, entries: readonly OwnEntry[], first: number, end: number): number {
+  let from = first;
+  for (let to = end; from < to;) {
+    const middle = (from + to) >>> 1;
+    if (compareBytes(entries[middle]?.path ?? "", path) < 0) from = middle + 1;
+    else to = middle;
+  }
+  return from;
+}
+
+/** What is in a directory; `undefined`: it is none. */
+export function childrenOf(held: Held | undefined): Map<string, Held> | undefined {
+  if (held?.later === undefined) return held?.children;
+  held.children = heldIn(held.later);
+  held.later = undefined;
+  return held.children;
+}
+
+/** The entries directly in a directory; what is in further directories stays for later. */
+function heldIn({ entries, prefix, from, to }: EntryRange): Map<string, Held> {
+  const children = new Map<string, Held>();
+  /** Where what is in a directory begins, and where it ends: names like `a-b` stand between `a` and `a/b`. */
+  const ends = new Map<number, number>();
+  for (let at = from; at < to;) {
+    const end = ends.get(at);
+    const entry = entries[at];
+    if (end !== undefined || entry === undefined) {
+      at = end ?? to;
+      continue;
+    }
+    const rest = entry.path.slice(prefix.length);
+    const [name = ""] = rest.split("/", 1);
+    const isBelow = name !== rest;
+    at += isBelow ? 0 : 1;
+    if (!isBelow && entry.kind !== "directory") {
+      children.set(name, heldOf(entry));
+      continue;
+    }
+    const later = rangeBelow(entries, prefix + name, at, to);
+    children.set(name, { ...(isBelow ? { node: PLAIN_DIRECTORY } : heldOf(entry)), later });
+    if (later.from < later.to) ends.set(later.from, later.to);
+  }
+  return children;
+}
+
+export function heldOf(entry: OwnEntry): Held {
+  const { kind, mode, uid, gid, mtime, xattrs } = entry;
+  if (entry.kind === "file") {
+    const { content } = entry;
+    const node: SourceNode = { kind, mode, uid, gid, mtime, size: content.size };
+    return { node: xattrs === undefined ? node : { ...node, xattrs }, content };
+  }
+  return {
+    node: {
+      kind,
+      mode,
+      uid,
+      gid,
+      mtime,
+      size: 0,
+      ...("linkTarget" in entry ? { linkTarget: entry.linkTarget } : {}),
+      ...("deviceMajor" in entry ? { deviceMajor: entry.deviceMajor } : {}),
+      ...("deviceMinor" in entry ? { deviceMinor: entry.deviceMinor } : {}),
+      ...(xattrs === undefined ? {} : { xattrs }),
+    },
+  };
+}
+
+/** All that is below a directory, in byte order of paths. */
+export function entriesOf(top: Held): Entry[] {
+  const list = entryList();
+  listBelow(top, "", list);
+  return [...list.entries];
+}
+
+function listBelow(directory: Held, path: string, list: EntryList): void {
+  const children = childrenOf(directory) ?? new Map<string, Held>();
+  /** Directories whose content is still to come: that of `a` comes after `a-b`. */
+  const open: string[] = [];
+  const pathOf = (name: string): string => (path === "" ? name : [path, name].join("/"));
+  const closeBefore = (name?: string): void => {
+    for (let last = open.at(-1); last !== undefined; last = open.at(-1)) {
+      if (name !== undefined && compareBytes(`${last}/`, name) > 0) return;
+      open.pop();
+      const held = children.get(last);
+      if (held !== undefined) listBelow(held, pathOf(last), list);
+    }
+  };
+  for (const name of sortByBytes([...children.keys()])) {
+    const held = children.get(name);
+    if (held === undefined) continue;
+    closeBefore(name);
+    // Joined, it is one text in memory; a template's stays in its parts.
+    list.add(pathOf(name), held.node, held.content);
+    if (held.node.kind === "directory") open.push(name);
+  }
+  closeBefore();
+}
+
+/** A copy that changes on its own. */
+export function copyOf(held: Held): Held {
+  if (held.children === undefined) return { ...held };
+  const children = new Map<string, Held>();
+  for (const [name, child] of held.children) children.set(name, copyOf(child));
+  return { ...held, children };
+}
