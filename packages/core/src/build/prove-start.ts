@@ -64,7 +64,7 @@ async function proveStart(
   bases: BasePool,
   { preflight: policy = "error", executables = "static" }: BuildOptions,
 ): Promise<StartFindings> {
-  const { root, plan, added } = stage;
+  const { root, plan } = stage;
   const files = imageFiles(root);
   const { config } = plan;
   const found = faults();
@@ -72,7 +72,7 @@ async function proveStart(
   const first = judged ? await preflight(config, root, platform, { files }) : undefined;
   const contained =
     executables === "self-contained"
-      ? await selfContainedFindings(files, [...added, ...programsOf(first)], config, platform)
+      ? await selfContainedFindings(files, [...addedFiles(stage), ...programsOf(first)], config, platform)
       : [];
   for (const finding of contained) found.add(finding);
   if (policy === "off" || first === undefined) return { faults: found.all(), warnings: [] };
@@ -85,6 +85,13 @@ async function proveStart(
     else if (!contained.some((other) => isSameFault(finding, other))) found.add(told);
   }
   return { proof, faults: found.all(), warnings };
+}
+
+/** What the build itself brought. */
+function addedFiles({ layers }: BuiltStage): string[] {
+  return layers.flatMap(({ entries }) =>
+    entries.flatMap(({ kind, path }) => (kind === "file" ? [`/${path}`] : [])),
+  );
 }
 
 /** What the image starts, whoever brought it. */

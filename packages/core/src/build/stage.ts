@@ -39,8 +39,6 @@ export interface BuiltStage {
   readonly base: BaseImage | undefined;
   /** Over the base, bottom first. */
   readonly layers: readonly StageLayer[];
-  /** The files of these layers, by path. */
-  readonly added: readonly string[];
   /** Of the instructions over the base. */
   readonly history: readonly HistoryEntry[];
   readonly plan: StagePlan;
@@ -146,7 +144,6 @@ async function applyStage(run: StageRun, work: OrderedWork): Promise<BuiltStage>
   );
   const { root } = start;
   const layers = [...start.layers];
-  const added = [...start.added];
   const history = [...start.history];
   for (const [position, step] of plan.steps.entries()) {
     const place = placeOf(position);
@@ -159,7 +156,6 @@ async function applyStage(run: StageRun, work: OrderedWork): Promise<BuiltStage>
       });
     });
     if (entries !== undefined) layers.push({ entries, epoch, place });
-    added.push(...filesOf(entries ?? []));
     history.push({
       created: timeText(epoch),
       created_by: step.createdBy,
@@ -167,7 +163,7 @@ async function applyStage(run: StageRun, work: OrderedWork): Promise<BuiltStage>
       ...(entries === undefined ? { empty_layer: true } : {}),
     });
   }
-  return { root, base: start.base, layers, added, history, plan };
+  return { root, base: start.base, layers, history, plan };
 }
 
 /** A root file system that the stage can change as it likes. */
@@ -175,7 +171,7 @@ async function startOf(from: StageBase, run: StageRun): Promise<Omit<BuiltStage,
   const { bases } = run.shared;
   switch (from.kind) {
     case "scratch":
-      return { root: emptyRootFs(), base: undefined, layers: [], added: [], history: [] };
+      return { root: emptyRootFs(), base: undefined, layers: [], history: [] };
     case "stage": {
       const stage = await stageAt(from.index, run);
       return { ...stage, root: stage.root.clone() };
@@ -185,7 +181,7 @@ async function startOf(from: StageBase, run: StageRun): Promise<Omit<BuiltStage,
       const base = bases.opened(from.key);
       if (base === undefined) return startOfDirectory(from, run);
       const root = await bases.rootFs(from.key);
-      return { root: root.clone(), base, layers: [], added: [], history: [] };
+      return { root: root.clone(), base, layers: [], history: [] };
     }
   }
 }
@@ -199,13 +195,12 @@ async function startOfDirectory(
   const tree = await shared.bases.tree(key);
   const sources = [{ kind: "path", tree, path: "/" }] as const;
   const entries = copy(root, { sources, destination: "/", match: () => false, now: epoch });
-  if (entries.length === 0) return { root, base: undefined, layers: [], added: [], history: [] };
+  if (entries.length === 0) return { root, base: undefined, layers: [], history: [] };
   const created = timeText(epoch);
   return {
     root,
     base: undefined,
     layers: [{ entries, epoch, place: placeOf() }],
-    added: filesOf(entries),
     history: [{ created, created_by: `FROM ${name ?? key}`, comment: "buildkit.exporter.image.v0" }],
   };
 }
@@ -258,10 +253,6 @@ async function treeOf(from: CopySource, run: StageRun): Promise<SourceTree> {
     case "named":
       return bases.tree(from.key);
   }
-}
-
-function filesOf(entries: readonly Entry[]): string[] {
-  return entries.flatMap(({ kind, path }) => (kind === "file" ? [`/${path}`] : []));
 }
 
 function stageAt(index: number, { built }: StageRun): Promise<BuiltStage> {
