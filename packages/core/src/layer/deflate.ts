@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { constants, deflateRaw, deflateRawSync } from "node:zlib";
+import { constants, deflateRaw } from "node:zlib";
 import { Deflate, Z_SYNC_FLUSH } from "pako";
 
 /** Compresses a block that knows nothing of others, and ends on a byte's border: raw deflate with a sync flush. */
@@ -11,13 +11,13 @@ export type DeflateBlock = (block: Uint8Array, level: number) => Promise<Uint8Ar
  *
  * This file knows pako, and its surprise: a flush leaves `result` unset, so pieces are gathered as they come.
  */
-export function formatOneDeflate(): DeflateBlock {
-  native ??= isFormatOne((block, level) => deflateRawSync(block, { ...FLUSHED, level }));
-  return native ? nativeDeflate : portableDeflate;
-}
+export const formatOneDeflate: DeflateBlock = async (block, level) => {
+  native ??= isFormatOne(nativeDeflate);
+  return await ((await native) ? nativeDeflate : portableDeflate)(block, level);
+};
 
-/** Asked once a process. */
-let native: boolean | undefined;
+/** Asked once a process, beside the work on the first blocks. */
+let native: Promise<boolean> | undefined;
 
 const FLUSHED = { finishFlush: constants.Z_SYNC_FLUSH, chunkSize: 512 * 1024 };
 
@@ -44,9 +44,11 @@ function deflatePortably(block: Uint8Array, level: number): Uint8Array {
 export const VECTOR_SHA256 = "3f1e61e664c1f975137c5dd00620cc0a7bd37ac0cb845f17ed7962f177d668c7";
 
 /** Whether an encoder gives format 1's bytes for a vector that has text, noise and repeats. */
-export function isFormatOne(deflate: (block: Uint8Array, level: number) => Uint8Array): boolean {
+export async function isFormatOne(deflate: DeflateBlock): Promise<boolean> {
+  const vector = formatVector();
   const hash = createHash("sha256");
-  for (const level of [1, 4, 6, 9]) hash.update(deflate(formatVector(), level));
+  for (const block of await Promise.all([1, 4, 6, 9].map((level) => deflate(vector, level))))
+    hash.update(block);
   return hash.digest("hex") === VECTOR_SHA256;
 }
 

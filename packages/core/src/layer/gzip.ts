@@ -27,7 +27,7 @@ export interface GzipOptions {
 /** @param blocks - all of {@link BLOCK_SIZE} bytes but the last */
 export async function* gzipBlocks(
   blocks: AsyncIterable<Uint8Array>,
-  { level = GZIP_LEVEL, release, deflate = formatOneDeflate() }: GzipOptions = {},
+  { level = GZIP_LEVEL, release, deflate = formatOneDeflate }: GzipOptions = {},
 ): AsyncGenerator<Uint8Array, void, void> {
   yield Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff);
   const compressed = async (block: Uint8Array): Promise<Uint8Array> => {
