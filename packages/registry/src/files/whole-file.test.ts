@@ -74,3 +74,16 @@ test("a directory in its place makes way for what is scratch, and for nothing el
   await writeWholeFile(path, "new", { durability: "scratch" });
   expect([await readFile(path, "utf8"), await readdir(directory)]).toEqual(["new", ["file"]]);
 });
+
+test("a write that is refused names the file, and a read that fails within it does not", async () => {
+  const path = join(directory, "file");
+  const refused = (syscall: string): Error => Object.assign(new Error("ENOSPC: no space left"), { syscall });
+  const failing = async function* (error: Error): AsyncGenerator<Uint8Array, void, void> {
+    yield* pieces("begin");
+    throw error;
+  };
+  await expect(writeWholeFile(path, failing(refused("write")))).rejects.toMatchObject({
+    path: expect.stringContaining(path),
+  });
+  await expect(writeWholeFile(path, failing(refused("read")))).rejects.not.toHaveProperty("path");
+});

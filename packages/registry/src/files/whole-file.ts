@@ -54,7 +54,9 @@ export async function writeWhole(
   const file = await open(temporary, "wx", mode);
   try {
     try {
-      await write(file);
+      await write(file).catch((error: unknown) => {
+        throw namingFile(error, temporary);
+      });
       if (durability === "synced") await file.sync();
     } finally {
       await file.close();
@@ -64,6 +66,13 @@ export async function writeWhole(
     await rm(temporary, { force: true });
     throw error;
   }
+}
+
+/** A write that the operating system refuses, as on a full disk, does not say by itself of which file it was. */
+function namingFile(error: unknown, path: string): unknown {
+  const isNameless =
+    error instanceof Error && "syscall" in error && error.syscall === "write" && !("path" in error);
+  return isNameless ? Object.assign(error, { path }) : error;
 }
 
 /** Gives a file its name, and makes the name as durable as the file. */
