@@ -43,6 +43,29 @@ test("what was looked at decides, and nothing else", async () => {
     expect(await signature(observation, changes), JSON.stringify(changes)).not.toBe(before);
 });
 
+test("all that an image may have of a file decides, whatever its content's identity says", async () => {
+  const observation = { directories: ["/a"], paths: [] };
+  const tree = memoryTree(files);
+  const before = await signatureOf(tree, observation);
+  for (const change of [
+    { mode: 0o755 },
+    { uid: 7 },
+    { gid: 7 },
+    { mtime: 7 },
+    { linkGroup: "1" },
+    { xattrs: { "user.a": Buffer.from("b") } },
+  ]) {
+    const changed: SourceTree = {
+      ...tree,
+      lstat(path) {
+        const node = tree.lstat(path);
+        return node?.kind === "file" ? { ...node, ...change } : node;
+      },
+    };
+    expect(await signatureOf(changed, observation), JSON.stringify(change)).not.toBe(before);
+  }
+});
+
 test("a file of which nobody can say whether it changed has no signature", async () => {
   const tree = memoryTree(files);
   const open: SourceTree["open"] = (path) => {

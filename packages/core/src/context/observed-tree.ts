@@ -112,8 +112,11 @@ function remembered(tree: SourceTree): Glance {
 function stateOf(found: Glimpse | undefined, directoryTimes: boolean): string | undefined {
   if (found === undefined) return "nothing";
   const { node, identity } = found;
-  // Its times say whether its mode or its number of names changed.
-  if (node.kind === "file") return identity;
-  const { mtime, ...others } = node;
-  return JSON.stringify(node.kind === "directory" && !directoryTimes ? others : { ...others, mtime });
+  const { kind, mode, uid, gid, mtime, linkTarget = "", linkGroup = "", xattrs } = node;
+  if (kind === "file" && identity === undefined) return undefined;
+  const time = kind === "directory" && !directoryTimes ? "" : mtime;
+  const device = `${node.deviceMajor ?? ""}:${node.deviceMinor ?? ""}`;
+  const attributes = xattrs === undefined ? "" : JSON.stringify(xattrs);
+  // What a link leads to may have any character but NUL.
+  return [kind, mode, uid, gid, time, identity, linkGroup, device, attributes, linkTarget].join(" ");
 }
