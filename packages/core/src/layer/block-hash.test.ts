@@ -1,42 +1,29 @@
 import { digestOf } from "@undocked/registry";
 import { expect, test } from "vitest";
-import { blockHash, hashHere, hashOnThread } from "./block-hash.ts";
+import { hashHere, hashOnThread } from "./block-hash.ts";
 
-const blocks = Array.from({ length: 20 }, (_, at) => Buffer.alloc(1000 + at, at));
-
-async function* given(error?: Error): AsyncGenerator<Uint8Array> {
-  yield* blocks;
-  if (error !== undefined) throw error;
+/** Each in memory of its own. */
+function blocks(): Uint8Array[] {
+  return Array.from({ length: 20 }, (_, at) => new Uint8Array(1000 + at).fill(at));
 }
 
 test.each([
   ["here", hashHere],
   ["on a thread", hashOnThread],
-])("%s, blocks pass as they come and make the digest of all", async (_, make) => {
-  await using hash = make();
-  const passed: Uint8Array[] = [];
-  for await (const block of hash.through(given())) {
-    passed.push(block);
-    await hash.hashed(block);
+])("%s, blocks make the digest of all, and come back as they were", async (_, make) => {
+  const back: Uint8Array[] = [];
+  await using hash = make((block) => back.push(block));
+  for (const block of blocks()) await hash.take(block);
+  expect(await hash.digest()).toBe(digestOf(Buffer.concat(blocks())));
+  expect(back).toEqual(blocks());
+});
+
+test("on a thread, few blocks wait", async () => {
+  let waiting = 0;
+  await using hash = hashOnThread(() => (waiting -= 1));
+  for (const block of blocks()) {
+    waiting += 1;
+    await hash.take(block);
+    expect(waiting).toBeLessThanOrEqual(2);
   }
-  expect(passed).toEqual(blocks);
-  expect(await hash.digest()).toBe(digestOf(Buffer.concat(blocks)));
-});
-
-test("on a thread, blocks may pass faster than they are hashed", async () => {
-  await using hash = hashOnThread();
-  for await (const _ of hash.through(given()));
-  expect(await hash.digest()).toBe(digestOf(Buffer.concat(blocks)));
-});
-
-test("what ends the blocks is told, and the thread ends", async () => {
-  await using hash = hashOnThread();
-  const read = async () => {
-    for await (const _ of hash.through(given(new Error("the file has gone"))));
-  };
-  await expect(read()).rejects.toThrow("the file has gone");
-});
-
-test("a thread is for much", () => {
-  expect(blockHash(1024).memory).toBe("own");
 });

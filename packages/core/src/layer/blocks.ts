@@ -6,13 +6,10 @@ export interface BlockPool {
   give(block: Uint8Array): void;
 }
 
-/** @param memory - `shared`: other threads can look at the blocks */
-export function blockPool(size: number, memory: "own" | "shared" = "own"): BlockPool {
+export function blockPool(size: number): BlockPool {
   const free: Buffer[] = [];
-  const fresh = (): Buffer =>
-    memory === "own" ? Buffer.allocUnsafeSlow(size) : Buffer.from(new SharedArrayBuffer(size));
   return {
-    take: () => free.pop() ?? fresh(),
+    take: () => free.pop() ?? Buffer.allocUnsafeSlow(size),
     give({ buffer }) {
       if (buffer.byteLength === size) free.push(Buffer.from(buffer));
     },

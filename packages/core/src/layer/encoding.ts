@@ -14,7 +14,7 @@ export type LayerCompression =
 type Blocks = AsyncIterable<Uint8Array>;
 
 /** Told of each block that is not needed any more, and how many bytes have come out since the last one. */
-type Release = (block: Uint8Array, encoded: number) => void;
+type Release = (block: Uint8Array, encoded: number) => Promise<void>;
 
 /** What becomes of a layer's tar. */
 export interface LayerEncoding {
@@ -90,7 +90,7 @@ async function* throughZstd(
       await new Promise<void>((resolve, reject) => {
         encoder.write(block, (error) => (error ? reject(error) : resolve()));
       });
-      release(
+      await release(
         block,
         output.reduce((sum, { byteLength }) => sum + byteLength, 0),
       );

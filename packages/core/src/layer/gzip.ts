@@ -19,8 +19,8 @@ export const AT_ONCE: number = 4;
 export interface GzipOptions {
   /** 1 to 9. Default: {@link GZIP_LEVEL}. */
   readonly level?: number;
-  /** Told of each block that is not needed any more, and how many bytes it has come to. */
-  readonly release?: (block: Uint8Array, encoded: number) => void;
+  /** Told of each block, in order, that is not needed any more, and how many bytes it has come to. */
+  readonly release?: (block: Uint8Array, encoded: number) => Promise<void>;
   readonly deflate?: DeflateBlock;
 }
 
@@ -30,30 +30,51 @@ export async function* gzipBlocks(
   { level = GZIP_LEVEL, release, deflate = formatOneDeflate }: GzipOptions = {},
 ): AsyncGenerator<Uint8Array, void, void> {
   yield Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff);
-  const compressed = async (block: Uint8Array): Promise<Uint8Array> => {
-    const bytes = isIncompressible(block) ? storedBlock(block) : await deflate(block, level);
-    release?.(block, bytes.byteLength);
-    return bytes;
-  };
-  const underWay: Promise<Uint8Array>[] = [];
+  const underWay: EncodedBlock[] = [];
+  async function* given(most: number): AsyncGenerator<Uint8Array, void, void> {
+    for (let [first] = underWay; first !== undefined; [first] = underWay) {
+      if (underWay.length <= most && first.encoded === undefined) return;
+      const encoded = await first.done;
+      underWay.shift();
+      await release?.(first.block, encoded.byteLength);
+      yield encoded;
+    }
+  }
   let sum = 0;
   let length = 0;
   for await (const block of blocks) {
     sum = crc32(block, sum);
     length += block.byteLength;
-    const deflated = compressed(block);
-    // Awaited in its turn; until then a failure must not count as unhandled.
-    deflated.catch(() => {});
-    underWay.push(deflated);
-    const first = underWay.length < AT_ONCE ? undefined : underWay.shift();
-    if (first !== undefined) yield await first;
+    underWay.push(encodedBlock(block, (block) => deflate(block, level)));
+    yield* given(AT_ONCE - 1);
   }
-  for (const deflated of underWay) yield await deflated;
+  yield* given(0);
   const end = Buffer.alloc(10);
   end.writeUInt16LE(0x0003, 0);
   end.writeUInt32LE(sum, 2);
   end.writeUInt32LE(length % 2 ** 32, 6);
   yield end;
+}
+
+interface EncodedBlock {
+  readonly block: Uint8Array;
+  readonly done: Promise<Uint8Array>;
+  /** What it has come to, once that is there. */
+  encoded?: Uint8Array;
+}
+
+function encodedBlock(block: Uint8Array, deflate: (block: Uint8Array) => Promise<Uint8Array>): EncodedBlock {
+  if (isIncompressible(block)) {
+    const encoded = storedBlock(block);
+    return { block, done: Promise.resolve(encoded), encoded };
+  }
+  const underWay: EncodedBlock = { block, done: deflate(block) };
+  // Awaited in its turn; until then a failure must not count as unhandled.
+  underWay.done.then(
+    (encoded) => (underWay.encoded = encoded),
+    () => {},
+  );
+  return underWay;
 }
 
 const WINDOWS = 4;

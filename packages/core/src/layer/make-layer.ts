@@ -44,22 +44,23 @@ export async function makeLayer(
   const { mediaType, encode } = layerEncoding(compression);
   const listed = [...entries];
   const size = sizeOf(listed);
-  await using hash = blockHash(size);
-  const pool = blockPool(BLOCK_SIZE, hash.memory);
+  const pool = blockPool(BLOCK_SIZE);
+  const blocks = abortable(layerTar(listed, tar, pool), signal);
   const gain = compressionGain();
-  const release = (block: Uint8Array, encoded: number): void => {
-    gain.count(block.byteLength, encoded);
-    // A failure is told by the digest.
-    hash.hashed(block).then(
-      () => pool.give(block),
-      () => {},
-    );
-  };
-  const blocks = hash.through(abortable(layerTar(listed, tar, pool), signal));
-  const descriptor = await sink.ingest(mediaType, encode === undefined ? blocks : encode(blocks, release), {
+  const options: LayerSinkOptions = {
     ...(signal === undefined ? {} : { signal }),
     isCheap: () => isRepeatable && size >= LARGE && gain.isSmall(),
-  });
+  };
+  if (encode === undefined) {
+    const descriptor = await sink.ingest(mediaType, blocks, options);
+    return { descriptor, diffId: descriptor.digest };
+  }
+  await using hash = blockHash(size, (block) => pool.give(block));
+  const release = async (block: Uint8Array, encoded: number): Promise<void> => {
+    gain.count(block.byteLength, encoded);
+    await hash.take(block);
+  };
+  const descriptor = await sink.ingest(mediaType, encode(blocks, release), options);
   return { descriptor, diffId: await hash.digest() };
 }
 
