@@ -58,7 +58,8 @@ async function mirror() {
   const format = ["--format", "$(ORIGIN) $(REPO_URI)", "Created-By: Packages"];
   const { stdout } = await run("apt-get", ["indextargets", ...format]);
   const own = stdout.split("\n").find((line) => /^Debian \S+\/debian\/?$/.test(line));
-  return own?.split(" ")[1] ?? "http://deb.debian.org/debian";
+  if (own === undefined) throw new Error("apt knows no place that has Debian's packages");
+  return own.slice("Debian ".length);
 }
 
 function packagesIn(directory) {
