@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { cpSync, rmSync } from "node:fs";
+import { cpSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Digest } from "@undocked/registry";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -83,6 +83,22 @@ describe.each(kinds)("of %s", (kind) => {
       });
     }
   });
+});
+
+const directories = ["content", "content/blobs", "content/blobs/sha256", "indexes", "recipes", "references"];
+
+test.each(directories)("of the directory %s there is a file, a link to nothing, or nothing", async (name) => {
+  const becomes: readonly ((path: string) => void)[] = [
+    (path) => writeFileSync(path, "file"),
+    (path) => symlinkSync("nothing", path),
+    () => {},
+  ];
+  for (const [number, become] of becomes.entries())
+    await buildWith(`${number}`, seededBy(name, seed + number), (copy) => {
+      const path = join(copy, name);
+      rmSync(path, { recursive: true });
+      become(path);
+    });
 });
 
 const several = 10 * rounds;

@@ -81,9 +81,7 @@ test("a file written with its size kept and its time set back is seen", async ()
 test("a cache whose every file is cut in half is made anew", async () => {
   const expected = await build("context", ...cache("cut"));
   for (const entry of readdirSync(join(directory, "cut"), { recursive: true, withFileTypes: true })) {
-    // What makes the directory a layout is another matter: without it nothing is taken for one.
-    if (entry.isFile() && entry.name !== "oci-layout" && entry.name !== "index.json")
-      truncateSync(join(entry.parentPath, entry.name), 40);
+    if (entry.isFile()) truncateSync(join(entry.parentPath, entry.name), 20);
   }
   expect(await build("context", ...cache("cut"))).toBe(expected);
 });

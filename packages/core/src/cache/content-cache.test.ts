@@ -132,6 +132,28 @@ test.each(["oci-layout", "index.json"])(
   },
 );
 
+test.each(["", "blobs", "blobs/sha256"])(
+  "a file or a link to nothing at %j makes way for a directory",
+  async (name) => {
+    const path = join(directory, name);
+    for (const harm of [() => writeFileSync(path, "file"), () => symlinkSync("nothing", path)]) {
+      await keep(small);
+      rmSync(path, { recursive: true });
+      harm();
+      const target = await keep(small);
+      expect(Buffer.from(await readAll(contentCache(directory).fetch(target))).toString()).toBe("small");
+    }
+  },
+);
+
+test("a link to a directory stays", async () => {
+  const elsewhere = join(directory, "elsewhere");
+  mkdirSync(elsewhere);
+  symlinkSync("elsewhere", join(directory, "blobs"));
+  await keep(small);
+  expect(readdirSync(elsewhere)).toEqual(["sha256"]);
+});
+
 test("a digest that is a path reads nothing and removes nothing", async () => {
   writeFileSync(join(directory, "victim"), "victim");
   const target: Descriptor = { mediaType, digest: "sha256:../../victim", size: 6 };

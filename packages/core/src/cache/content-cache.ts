@@ -1,4 +1,4 @@
-import { lstat, readFile, rm, utimes } from "node:fs/promises";
+import { lstat, readFile, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import {
   ContentError,
@@ -85,8 +85,13 @@ function isDamage(error: unknown): boolean {
   );
 }
 
-/** Takes away what should make the directory a layout and does not: whoever writes makes it anew. */
+/** Takes away what stands where a layout has a directory, or should make one and does not: whoever writes makes it anew. */
 async function mend(directory: string, layout: OciLayout): Promise<void> {
+  for (const path of [directory, join(directory, "blobs"), join(directory, "blobs", "sha256")]) {
+    const status = await stat(path).catch(() => undefined);
+    // A link to a directory is somebody's own will.
+    if (status?.isDirectory() !== true) await rm(path, { force: true });
+  }
   const marker = join(directory, "oci-layout");
   const index = join(directory, "index.json");
   const text = await readFile(marker, "utf8").catch(() => "");
