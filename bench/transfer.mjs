@@ -17,6 +17,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { measure } from "./measure.mjs";
+import { median } from "./median.mjs";
 import { startRegistry } from "./registry.mjs";
 
 const usage = `Usage: node bench/transfer.mjs [--rounds N] [--mebibytes 1024] [--no-save]
@@ -185,10 +186,4 @@ function formatReport({ date, machine, rounds, mebibytes: size, skopeo, results:
     ...lines,
     "",
   ].join("\n");
-}
-
-function median(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
