@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { memoryStore, readAll } from "@undocked/registry";
 import { writeTar, type TarEntry } from "@undocked/registry/tar";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { layerFiles } from "./layer-files.ts";
 
 let scratch: string;
@@ -98,4 +98,22 @@ test("nothing is left behind, and nothing is made when nothing is read", async (
     expect(readdirSync(scratch)).toHaveLength(1);
   }
   expect(readdirSync(scratch)).toEqual([]);
+});
+
+test("what is read after the end is taken out again, and given back", async () => {
+  const blob = await blobOf(file("a", "first"), file("b", "second"));
+  let passes = 0;
+  const read = (): AsyncIterable<Uint8Array> => {
+    passes++;
+    return once(blob);
+  };
+  const files = layerFiles(read, { scratch });
+  const contents = [files.open("/a", 5), files.open("/b", 6)];
+  for (const content of contents) content.expect?.();
+  for (const content of contents) await readAll(content.stream());
+  await files[Symbol.asyncDispose]();
+  const texts = [];
+  for (const content of contents) texts.push(Buffer.from(await readAll(content.stream())).toString());
+  expect([texts, passes]).toEqual([["first", "second"], 2]);
+  await vi.waitFor(() => expect(readdirSync(scratch)).toEqual([]), { timeout: 30_000 });
 });

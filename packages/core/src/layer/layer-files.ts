@@ -15,7 +15,10 @@ export interface LayerFilesOptions {
   readonly identity?: string;
 }
 
-/** The files of a compressed layer or archive, for those who want some of them. */
+/**
+ * The files of a compressed layer or archive, for those who want some of them. Disposing gives back what was taken out; who reads
+ * later has it taken out again, and given back soon after the last reader has gone.
+ */
 export interface LayerFiles extends AsyncDisposable {
   /**
    * Costs nothing until the content is read. Then all files that are expected by that time are taken out in one pass.
@@ -34,6 +37,26 @@ export function layerFiles(
   const places = new Map<string, number>();
   let spool: Promise<Spool> | undefined;
   let pass: Promise<void> = Promise.resolve();
+  let readers = 0;
+  let isDisposed = false;
+  let idle: NodeJS.Timeout | undefined;
+
+  async function giveBack(): Promise<void> {
+    const opened = spool;
+    spool = undefined;
+    places.clear();
+    await (await opened?.catch(() => undefined))?.remove();
+  }
+
+  function leave(): void {
+    readers -= 1;
+    if (!isDisposed || readers > 0) return;
+    // The files of a layer are read one after the other: not each should have them all taken out again.
+    clearTimeout(idle);
+    idle = setTimeout(() => {
+      if (readers === 0) void giveBack().catch(() => {});
+    }, IDLE_MS);
+  }
 
   async function takeOut(): Promise<void> {
     const wanted = [...expected].filter((path) => !places.has(path));
@@ -51,23 +74,32 @@ export function layerFiles(
         expect,
         ...(identity === undefined ? {} : { identity: `${identity}:${path}` }),
         async *stream() {
-          expect();
-          // One pass after the other, so that the second finds what the first has taken out.
-          if (!places.has(path)) await (pass = pass.catch(() => {}).then(takeOut));
-          const at = places.get(path);
-          if (at === undefined || spool === undefined) {
-            throw new LayerError("LAYER_INVALID", `${path} is not in the layer that should have it.`);
+          readers += 1;
+          try {
+            expect();
+            // One pass after the other, so that the second finds what the first has taken out.
+            if (!places.has(path)) await (pass = pass.catch(() => {}).then(takeOut));
+            const at = places.get(path);
+            if (at === undefined || spool === undefined) {
+              throw new LayerError("LAYER_INVALID", `${path} is not in the layer that should have it.`);
+            }
+            yield* (await spool).read(at, size);
+          } finally {
+            leave();
           }
-          yield* (await spool).read(at, size);
         },
       };
     },
     async [Symbol.asyncDispose]() {
+      isDisposed = true;
       await pass.catch(() => {});
-      await (await spool?.catch(() => undefined))?.remove();
+      await giveBack();
     },
   };
 }
+
+/** Between two readers of one layer there is less. */
+const IDLE_MS = 1000;
 
 /** One file that members are written into one after the other. */
 interface Spool {
