@@ -3,6 +3,7 @@ import {
   mkdtempSync,
   openSync,
   readdirSync,
+  readFileSync,
   rmSync,
   truncateSync,
   writeFileSync,
@@ -53,20 +54,29 @@ function writeLarge(megabytes: number, ofNoise: number): void {
 }
 
 describe("a large file", () => {
-  test("of 1 GiB is built and pushed in less than 200 MB of memory", async () => {
-    writeLarge(1024, 512);
+  /** Bytes of memory that the command has taken at most. */
+  async function peakOfPush(tag: string): Promise<number> {
     const report = join(directory, "peak");
     const hook = `data:text/javascript,import{writeFileSync}from"node:fs";process.on("exit",()=>writeFileSync(${JSON.stringify(report)},String(process.resourceUsage().maxRSS)))`;
-    const args = ["build", directory, "--no-cache", "--push", "-t", `${registry.host}/large:1`, "--quiet"];
+    const args = ["build", directory, "--no-cache", "--push", "-t", `${registry.host}/${tag}`, "--quiet"];
     const { code, stdout, stderr } = await runCli(args, {
       env: { NODE_OPTIONS: `--import=${encodeURI(hook)}` },
     });
     expect([code, stderr]).toEqual([0, ""]);
-    expect(stdout).toMatch(/\/large:1@sha256:[0-9a-f]{64}\n$/);
-    const { readFileSync } = await import("node:fs");
-    const peak = Number(readFileSync(report, "utf8")) * 1024;
+    expect(stdout).toContain(`/${tag}@sha256:`);
+    return Number(readFileSync(report, "utf8")) * 1024;
+  }
+
+  test("of 512 MiB that do not compress is built and pushed in less than 150 MB of memory", async () => {
+    writeLarge(512, 512);
+    const peak = await peakOfPush("noise:1");
     expect(peak).toBeGreaterThan(10 * MiB);
-    expect(peak).toBeLessThan(200_000_000);
+    expect(peak).toBeLessThan(150_000_000);
+  });
+
+  test("of 1 GiB is built and pushed in less than 200 MB of memory", async () => {
+    writeLarge(1024, 512);
+    expect(await peakOfPush("large:1")).toBeLessThan(200_000_000);
   });
 
   test.each(["oci-layout", "oci-archive", "docker-archive", "push"] as const)(

@@ -27,6 +27,7 @@ export type { MirrorOptions } from "./remote/mirrors.ts";
 export type { HttpRequest, HttpResponse, TlsOptions, Transport } from "./remote/http.ts";
 export type { FetchedManifest } from "./remote/manifest.ts";
 export type { RemoteRepository } from "./remote/repository.ts";
+export type { StreamOptions } from "./remote/upload.ts";
 export type { RepositoryName } from "./remote/context.ts";
 export { DownloadError, fetchUrl, type Download, type DownloadOptions } from "./remote/download.ts";
 export { nodeFetchTransport, type NodeFetchTransportOptions } from "./remote/transport.ts";

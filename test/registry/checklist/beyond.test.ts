@@ -81,6 +81,30 @@ describe("beyond the checklist", () => {
       expect(patch?.headers).toMatchObject({ "transfer-encoding": "chunked" });
     });
 
+    test("the memory of what is sent while it is made may be used again at once", async () => {
+      const repository = site().repository();
+      const size = 300_000;
+      const whole = Buffer.alloc(40 * size);
+      for (let at = 0; at < 40; at += 1) whole.fill(at + 1, at * size, (at + 1) * size);
+      const free: Buffer[] = [];
+      let made = 0;
+      async function* content(): AsyncGenerator<Uint8Array> {
+        for (let at = 0; at < 40; at += 1) {
+          const memory = free.pop() ?? ((made += 1), Buffer.alloc(size));
+          yield memory.fill(at + 1);
+        }
+      }
+      const target = {
+        mediaType: blob.descriptor.mediaType,
+        digest: digestOf(whole),
+        size: whole.byteLength,
+      };
+      const onSent = (chunk: Uint8Array): unknown => free.push(Buffer.from(chunk.fill(0).buffer));
+      await repository.pushStream(content(), async () => target, { onSent });
+      expect(equal(await readAll(repository.fetch(target)), whole)).toBe(true);
+      expect(made).toBeLessThan(10);
+    });
+
     test("every fifth answer lost, and all arrives", async () => {
       let count = 0;
       site().front.on(async (_, pass) => {

@@ -8,6 +8,7 @@ import {
   type Digest,
   type LocalStore,
   type RemoteRepository,
+  type StreamOptions,
 } from "@undocked/registry";
 import type { LayerSink } from "../layer/make-layer.ts";
 import { handover } from "./handover.ts";
@@ -86,12 +87,19 @@ export function earlyUpload(
         const { head, all } = await begun(content);
         const isStreamed = head >= LEAST && (await (untouched ??= hasNothing(repository, signal)));
         const isKept = !isStreamed || keep === "all" || call.isCheap?.() !== true;
-        const stream = isStreamed ? streamedUpload(repository, signal, onProgress) : undefined;
+        const stream = isStreamed
+          ? streamedUpload(repository, onProgress, {
+              signal,
+              // What the store gets as well is not used again.
+              ...(isKept || call.reuse === undefined ? {} : { onSent: call.reuse }),
+            })
+          : undefined;
+        const sending = (chunks: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> =>
+          stream?.through(chunks) ?? chunks;
         try {
-          const passing = stream?.through(all) ?? all;
           const target = isKept
-            ? await store.ingest(mediaType, passing, call)
-            : await described(mediaType, passing);
+            ? await store.ingest(mediaType, sending(all), call)
+            : await described(mediaType, all, sending);
           const outcome = finish(target, stream?.end(target), isKept).catch(() => undefined);
           underWay.set(target.digest, outcome);
           return target;
@@ -153,9 +161,14 @@ async function begun(content: AsyncIterable<Uint8Array>): Promise<Begun> {
   return { head, all: all() };
 }
 
-async function described(mediaType: string, content: AsyncIterable<Uint8Array>): Promise<Descriptor> {
+/** Looks at each chunk before it is passed to what may use its memory again. */
+async function described(
+  mediaType: string,
+  content: AsyncIterable<Uint8Array>,
+  pass: (chunks: AsyncIterable<Uint8Array>) => AsyncIterable<unknown>,
+): Promise<Descriptor> {
   const seen = tally();
-  for await (const chunk of content) seen.update(chunk);
+  for await (const _ of pass(seen.through(content)));
   return { mediaType, digest: seen.digest(), size: seen.size() };
 }
 
@@ -191,14 +204,14 @@ interface StreamedUpload {
 
 function streamedUpload(
   repository: RemoteRepository,
-  signal: AbortSignal,
   onProgress: (bytes: number) => void,
+  options: StreamOptions,
 ): StreamedUpload {
   let describe: (target: Descriptor) => void = () => {};
   const described = new Promise<Descriptor>((resolve) => (describe = resolve));
   const pipe = handover();
   const sent = repository
-    .pushStream(counted(pipe, onProgress), () => described, { signal })
+    .pushStream(counted(pipe, onProgress), () => described, options)
     .then(
       () => true,
       () => (pipe.close(), false),

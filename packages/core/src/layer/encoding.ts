@@ -1,6 +1,7 @@
 import { Transform } from "node:stream";
 import * as zlib from "node:zlib";
 import { MediaType } from "@undocked/registry";
+import type { BlockPool } from "./blocks.ts";
 import { GZIP_LEVEL, gzipBlocks } from "./gzip.ts";
 import { LayerError } from "./layer-error.ts";
 
@@ -21,8 +22,12 @@ export interface LayerEncoding {
   /** The same for what gives the same bytes. */
   readonly name: string;
   readonly mediaType: string;
-  /** Takes blocks of the format's size; absent where they stay as they are. */
-  readonly encode?: (blocks: Blocks, release: Release) => AsyncIterable<Uint8Array>;
+  /**
+   * Takes blocks of the format's size; absent where they stay as they are.
+   *
+   * @param memory - for what comes out, of `STORED_SIZE`
+   */
+  readonly encode?: (blocks: Blocks, release: Release, memory: BlockPool) => AsyncIterable<Uint8Array>;
 }
 
 /**
@@ -42,7 +47,7 @@ export function layerEncoding(compression: LayerCompression = "gzip"): LayerEnco
       return {
         name: `1 gzip ${level}`,
         mediaType: MediaType.ociLayerGzip,
-        encode: (blocks, release) => gzipBlocks(blocks, { level, release }),
+        encode: (blocks, release, memory) => gzipBlocks(blocks, { level, release, memory }),
       };
     case "zstd": {
       const create = zstdMaker();

@@ -1,4 +1,5 @@
 import { crc32 } from "node:zlib";
+import { blockPool, type BlockPool } from "./blocks.ts";
 import { formatOneDeflate, type DeflateBlock } from "./deflate.ts";
 
 /**
@@ -22,12 +23,19 @@ export interface GzipOptions {
   /** Told of each block, in order, that is not needed any more, and how many bytes it has come to. */
   readonly release?: (block: Uint8Array, encoded: number) => Promise<void>;
   readonly deflate?: DeflateBlock;
+  /** Memory for blocks that are stored, of {@link STORED_SIZE}. Default: each is the receiver's to keep. */
+  readonly memory?: BlockPool;
 }
 
 /** @param blocks - all of {@link BLOCK_SIZE} bytes but the last */
 export async function* gzipBlocks(
   blocks: AsyncIterable<Uint8Array>,
-  { level = GZIP_LEVEL, release, deflate = formatOneDeflate }: GzipOptions = {},
+  {
+    level = GZIP_LEVEL,
+    release,
+    deflate = formatOneDeflate,
+    memory = blockPool(STORED_SIZE),
+  }: GzipOptions = {},
 ): AsyncGenerator<Uint8Array, void, void> {
   yield Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff);
   const underWay: EncodedBlock[] = [];
@@ -45,7 +53,7 @@ export async function* gzipBlocks(
   for await (const block of blocks) {
     sum = crc32(block, sum);
     length += block.byteLength;
-    underWay.push(encodedBlock(block, (block) => deflate(block, level)));
+    underWay.push(isIncompressible(block) ? stored(block, memory) : deflated(block, deflate(block, level)));
     yield* given(AT_ONCE - 1);
   }
   yield* given(0);
@@ -63,14 +71,15 @@ interface EncodedBlock {
   encoded?: Uint8Array;
 }
 
-function encodedBlock(block: Uint8Array, deflate: (block: Uint8Array) => Promise<Uint8Array>): EncodedBlock {
-  if (isIncompressible(block)) {
-    const encoded = storedBlock(block);
-    return { block, done: Promise.resolve(encoded), encoded };
-  }
-  const underWay: EncodedBlock = { block, done: deflate(block) };
+function stored(block: Uint8Array, memory: BlockPool): EncodedBlock {
+  const encoded = storedBlock(block, memory);
+  return { block, done: Promise.resolve(encoded), encoded };
+}
+
+function deflated(block: Uint8Array, done: Promise<Uint8Array>): EncodedBlock {
+  const underWay: EncodedBlock = { block, done };
   // Awaited in its turn; until then a failure must not count as unhandled.
-  underWay.done.then(
+  done.then(
     (encoded) => (underWay.encoded = encoded),
     () => {},
   );
@@ -100,10 +109,12 @@ function isIncompressible(block: Uint8Array): boolean {
 
 const MOST_STORED = 0xffff;
 
+/** Bytes that a full block has at most when it is stored. */
+export const STORED_SIZE: number = BLOCK_SIZE + 5 * Math.ceil(BLOCK_SIZE / MOST_STORED);
+
 /** RFC 1951, 3.2.4: pieces of at most 65,535 bytes, each after its length and that length's complement. */
-function storedBlock(block: Uint8Array): Uint8Array {
-  const pieces = Math.ceil(block.byteLength / MOST_STORED);
-  const stored = Buffer.allocUnsafe(block.byteLength + 5 * pieces);
+function storedBlock(block: Uint8Array, memory: BlockPool): Uint8Array {
+  const stored = memory.take();
   let to = 0;
   for (let from = 0; from < block.byteLength; from += MOST_STORED) {
     const piece = block.subarray(from, from + MOST_STORED);
@@ -113,5 +124,5 @@ function storedBlock(block: Uint8Array): Uint8Array {
     stored.set(piece, to + 5);
     to += 5 + piece.byteLength;
   }
-  return stored;
+  return stored.subarray(0, to);
 }

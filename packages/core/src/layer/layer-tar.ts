@@ -42,7 +42,9 @@ export async function* layerTar(
   for (const { header, content } of layerMembers(listed, options)) {
     blocks.put(encodeTarHeader(header));
     if (content !== undefined) {
-      yield* written(blocks, header, content);
+      const rest = written(blocks, header, content);
+      // To delegate to nothing would cost a promise for each file.
+      if (rest !== undefined) yield* rest;
       blocks.zeros(tarPadding(header.size));
     }
     for (let block = blocks.full(); block !== undefined; block = blocks.full()) {
@@ -69,12 +71,12 @@ export function* layerMembers(
   }
 }
 
-/** Fits without a wait in what is left of the block; most files do. */
+/** Fits without a wait in what is left of the block, as most files do; else the blocks that it fills. */
 function written(
   blocks: BlockFiller,
   header: TarHeader,
   content: FileContent,
-): Iterable<Uint8Array> | AsyncIterable<Uint8Array> {
+): AsyncIterable<Uint8Array> | undefined {
   const file = content.openFile?.();
   if (file === undefined) return poured(blocks, header, content.stream());
   const space = blocks.room(header.size);
@@ -85,7 +87,7 @@ function written(
   } finally {
     file.close();
   }
-  return [];
+  return undefined;
 }
 
 async function* readPiecewise(

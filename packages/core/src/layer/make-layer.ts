@@ -3,7 +3,7 @@ import { blockHash } from "./block-hash.ts";
 import { blockPool } from "./blocks.ts";
 import { layerEncoding, type LayerCompression } from "./encoding.ts";
 import type { Entry } from "./entry.ts";
-import { BLOCK_SIZE } from "./gzip.ts";
+import { BLOCK_SIZE, STORED_SIZE } from "./gzip.ts";
 import { layerTar, type LayerTarOptions } from "./layer-tar.ts";
 
 export interface MakeLayerOptions extends LayerTarOptions {
@@ -26,6 +26,8 @@ export interface LayerSink {
 export interface LayerSinkOptions extends CallOptions {
   /** Whether it would cost no more to make the layer again than to keep it, by what has come so far. Default: no. */
   readonly isCheap?: () => boolean;
+  /** Takes back a chunk that nobody looks at any more: its memory is used again. */
+  readonly reuse?: (chunk: Uint8Array) => void;
 }
 
 export interface Layer {
@@ -46,21 +48,23 @@ export async function makeLayer(
   const size = sizeOf(listed);
   const pool = blockPool(BLOCK_SIZE);
   const blocks = abortable(layerTar(listed, tar, pool), signal);
+  const encoded = blockPool(STORED_SIZE);
   const gain = compressionGain();
   const options: LayerSinkOptions = {
     ...(signal === undefined ? {} : { signal }),
     isCheap: () => isRepeatable && size >= LARGE && gain.isSmall(),
+    reuse: (chunk) => encoded.give(chunk),
   };
   if (encode === undefined) {
     const descriptor = await sink.ingest(mediaType, blocks, options);
     return { descriptor, diffId: descriptor.digest };
   }
   await using hash = blockHash(size, (block) => pool.give(block));
-  const release = async (block: Uint8Array, encoded: number): Promise<void> => {
-    gain.count(block.byteLength, encoded);
+  const release = async (block: Uint8Array, length: number): Promise<void> => {
+    gain.count(block.byteLength, length);
     await hash.take(block);
   };
-  const descriptor = await sink.ingest(mediaType, encode(blocks, release), options);
+  const descriptor = await sink.ingest(mediaType, encode(blocks, release, encoded), options);
   return { descriptor, diffId: await hash.digest() };
 }
 

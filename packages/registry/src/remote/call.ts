@@ -34,6 +34,8 @@ export interface CallBody {
   readonly size?: number;
   /** `false`: what was read once is gone. */
   canReopen(): boolean;
+  /** Told of chunks that nobody looks at any more. */
+  readonly onSent?: (chunk: Uint8Array) => void;
 }
 
 export interface Answer extends HttpResponse {

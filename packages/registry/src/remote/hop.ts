@@ -62,6 +62,7 @@ export async function sendHop(line: Line, call: Call, hop: Hop): Promise<Sent> {
           ...contentLength(hop),
         },
         ...(hop.body === undefined ? {} : { body: watchedBody(hop.body.open()) }),
+        ...(hop.body?.onSent === undefined ? {} : { onSent: hop.body.onSent }),
         ...(tls === undefined ? {} : { tls }),
         ...line.connectLimitOf(hop.url),
         ...(publicOnly ? { publicOnly } : {}),

@@ -14,6 +14,8 @@ export interface HttpRequest {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Uint8Array | AsyncIterable<Uint8Array>;
+  /** Told of chunks of the body that the system has taken over: their memory may be used again. Of which, and when, is open. */
+  readonly onSent?: (chunk: Uint8Array) => void;
   readonly tls?: TlsOptions;
   /** A server sent us there: no connection to a private address, whatever its name says. */
   readonly publicOnly?: boolean;

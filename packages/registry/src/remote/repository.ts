@@ -32,7 +32,7 @@ import type { MirrorCapability } from "./hosts-toml.ts";
 import { firstAnswer, firstContent, firstReferrers } from "./mirrored.ts";
 import { mountBlob } from "./mount.ts";
 import { deleteWithSubject, pushWithSubject } from "./subject.ts";
-import { pushBlob, pushStream, type UploadOptions } from "./upload.ts";
+import { pushBlob, pushStream, type StreamOptions, type UploadOptions } from "./upload.ts";
 
 /** One repository of a registry. Manifests and blobs go the same way; the media type tells them apart. */
 export interface RemoteRepository extends LocalStore, Resolver, Tagger, BatchTagger, Mounter, ReferrerSource {
@@ -59,7 +59,7 @@ export interface RemoteRepository extends LocalStore, Resolver, Tagger, BatchTag
   pushStream(
     content: AsyncIterable<Uint8Array>,
     describe: () => Promise<Descriptor>,
-    options?: CallOptions,
+    options?: StreamOptions,
   ): Promise<void>;
   /** Gives a manifest several names in one request, where the registry can. Names that stand there already are left alone. */
   tagAll(target: Descriptor, references: readonly string[], options?: CallOptions): Promise<void>;
@@ -139,7 +139,7 @@ export function remoteRepository(
     },
     async pushStream(content, describe, options = {}) {
       using limit = deadline(options, totalMs);
-      await pushStream(await open("write"), content, describe, limit);
+      await pushStream(await open("write"), content, describe, { ...options, ...limit });
     },
     async resolve(reference, options = {}) {
       using limit = deadline(options, totalMs);

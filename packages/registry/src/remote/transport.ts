@@ -31,6 +31,7 @@ const USER_AGENT = "undocked/0";
  */
 export function nodeFetchTransport(options: NodeFetchTransportOptions = {}): Transport {
   const agents = new Map<string, HttpAgent | HttpsAgent>();
+  const lent: Lent = new WeakMap();
   const agentFor = ({ url, tls, publicOnly, connectTimeoutMs }: HttpRequest): HttpAgent | HttpsAgent => {
     const secure = url.startsWith("https:");
     const proxy = proxyFor(url, options.environment ?? process.env);
@@ -41,7 +42,11 @@ export function nodeFetchTransport(options: NodeFetchTransportOptions = {}): Tra
     // The proxy resolves names, and is the one to judge them.
     const lookup = publicOnly === true && proxy === undefined ? { lookup: publicLookup } : {};
     const agent = secure ? httpsAgent(tls ?? {}, lookup, proxy) : httpAgent(lookup, proxy);
-    withLimits(agent, limit, secure ? undefined : proxy);
+    withRequests(agent, (request) => {
+      limitRequest(request, limit);
+      if (!secure && proxy !== undefined) addressToProxy(request, proxy);
+      tellOfSent(request, lent);
+    });
     agents.set(key, agent);
     return agent;
   };
@@ -49,7 +54,7 @@ export function nodeFetchTransport(options: NodeFetchTransportOptions = {}): Tra
     const stop = new AbortController();
     const signal =
       request.signal === undefined ? stop.signal : AbortSignal.any([stop.signal, request.signal]);
-    const body = toBody(request.body);
+    const body = toBody(request, lent);
     const response = await fetch(request.url, {
       method: request.method,
       headers: { "User-Agent": USER_AGENT, "Accept-Encoding": "identity", ...request.headers },
@@ -72,10 +77,38 @@ export function nodeFetchTransport(options: NodeFetchTransportOptions = {}): Tra
   return transport;
 }
 
-function toBody(body: HttpRequest["body"]): Readable | Buffer | undefined {
+function toBody({ body, onSent }: HttpRequest, lent: Lent): Readable | Buffer | undefined {
   if (body === undefined || Buffer.isBuffer(body)) return body;
   if (body instanceof Uint8Array) return Buffer.from(body.buffer, body.byteOffset, body.byteLength);
-  return Readable.from(body, { objectMode: false });
+  const content = onSent === undefined ? body : noted(body, (chunk) => lent.set(chunk, onSent));
+  return Readable.from(content, { objectMode: false });
+}
+
+/** Chunks of bodies, and who wants to know when they have been sent. */
+type Lent = WeakMap<WeakKey, (chunk: Uint8Array) => void>;
+
+async function* noted(
+  chunks: AsyncIterable<Uint8Array>,
+  note: (chunk: Uint8Array) => void,
+): AsyncGenerator<Uint8Array, void, void> {
+  for await (const chunk of chunks) {
+    note(chunk);
+    yield chunk;
+  }
+}
+
+/** node-fetch pipes a body's chunks into the request as they are, and asks nothing about what becomes of them. */
+function tellOfSent(request: ClientRequest, lent: Lent): void {
+  const write = request.write.bind(request);
+  request.write = (chunk: unknown, ...rest: unknown[]): boolean => {
+    const told = chunk instanceof Uint8Array && rest.length === 0 ? lent.get(chunk) : undefined;
+    if (told === undefined || !(chunk instanceof Uint8Array))
+      return Reflect.apply(write, request, [chunk, ...rest]) === true;
+    lent.delete(chunk);
+    return write(chunk, (error) => {
+      if (error === undefined || error === null) told(chunk);
+    });
+  };
 }
 
 function toResponse(
@@ -137,30 +170,36 @@ function httpsAgent(tls: TlsOptions, lookup: Lookup, proxy: URL | undefined): Ht
 
 /** What every ClientRequest calls on its agent, and a limit of the request: both are missing in Node's types. */
 interface AgentInternals {
-  addRequest(request: ClientRequest & { maxHeaderSize?: number }, ...rest: unknown[]): void;
+  addRequest(request: LimitedRequest, ...rest: unknown[]): void;
 }
+
+type LimitedRequest = ClientRequest & { maxHeaderSize?: number };
 
 function hasInternals<T extends HttpAgent>(agent: T): agent is T & AgentInternals {
   return "addRequest" in agent && typeof agent.addRequest === "function";
 }
 
-/** Node's agents have no limit on the time to connect, and node-fetch passes no limit on headers through. */
-function withLimits(agent: HttpAgent, connectTimeoutMs: number, proxy: URL | undefined): void {
+/** What node-fetch makes of a request can be changed here alone. */
+function withRequests(agent: HttpAgent, change: (request: LimitedRequest) => void): void {
   if (!hasInternals(agent)) return;
   const addRequest = agent.addRequest.bind(agent);
   agent.addRequest = (request, ...rest) => {
-    request.maxHeaderSize = MAX_HEADER_SIZE;
-    if (proxy !== undefined) addressToProxy(request, proxy);
-    request.once("socket", (socket) => {
-      if (!socket.connecting) return;
-      const timer = setTimeout(() => {
-        const error: NodeJS.ErrnoException = new Error(`No connection after ${connectTimeoutMs} ms.`);
-        error.code = "ETIMEDOUT";
-        socket.destroy(error);
-      }, connectTimeoutMs);
-      const done = (): void => clearTimeout(timer);
-      socket.once("encrypted" in socket ? "secureConnect" : "connect", done).once("close", done);
-    });
+    change(request);
     addRequest(request, ...rest);
   };
+}
+
+/** Node's agents have no limit on the time to connect, and node-fetch passes no limit on headers through. */
+function limitRequest(request: LimitedRequest, connectTimeoutMs: number): void {
+  request.maxHeaderSize = MAX_HEADER_SIZE;
+  request.once("socket", (socket) => {
+    if (!socket.connecting) return;
+    const timer = setTimeout(() => {
+      const error: NodeJS.ErrnoException = new Error(`No connection after ${connectTimeoutMs} ms.`);
+      error.code = "ETIMEDOUT";
+      socket.destroy(error);
+    }, connectTimeoutMs);
+    const done = (): void => clearTimeout(timer);
+    socket.once("encrypted" in socket ? "secureConnect" : "connect", done).once("close", done);
+  });
 }

@@ -81,6 +81,11 @@ function mayHelp(error: RegistryError, attempt: number): boolean {
   return error.status === 401 ? attempt === 0 : mayPass(error);
 }
 
+export interface StreamOptions extends CallOptions {
+  /** Told of chunks of the content that nobody looks at any more, so that their memory can be used again. Some are never told of. */
+  readonly onSent?: (chunk: Uint8Array) => void;
+}
+
 /**
  * Sends content while it is made, in one PATCH without a length, as docker does. Nothing of it is kept here: where the request
  * fails, the upload is given up, and it is for the caller to send the content once it is whole.
@@ -91,7 +96,7 @@ export async function pushStream(
   context: RepositoryContext,
   content: AsyncIterable<Uint8Array>,
   describe: () => Promise<Descriptor>,
-  options: CallOptions,
+  options: StreamOptions,
 ): Promise<void> {
   const opened = await openSession(context, "sha256", options);
   try {
@@ -100,7 +105,11 @@ export async function pushStream(
       method: "PATCH",
       url: opened.url,
       headers: { "Content-Type": "application/octet-stream" },
-      body: { open: () => content, canReopen: () => false },
+      body: {
+        open: () => content,
+        canReopen: () => false,
+        ...(options.onSent === undefined ? {} : { onSent: options.onSent }),
+      },
       expect: [200, 201, 202, 204],
       signal: options.signal,
     });
