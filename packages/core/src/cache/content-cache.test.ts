@@ -146,6 +146,30 @@ test.each(["", "blobs", "blobs/sha256"])(
   },
 );
 
+test("several that begin with nothing do not take away what the others make", async () => {
+  for (let round = 0; round < 60; round += 1) {
+    const fresh = join(directory, String(round));
+    const written = await Promise.all(
+      Array.from({ length: 6 }, (_, number) =>
+        contentCache(fresh).ingest(mediaType, contentOf(Buffer.from(`${number}`))),
+      ),
+    );
+    for (const target of written) expect(await contentCache(fresh).exists(target)).toBe(true);
+    expect(readdirSync(fresh).sort()).toEqual(["blobs", "index.json", "oci-layout"]);
+  }
+});
+
+test("what is missing is not taken away when somebody brings it meanwhile", async () => {
+  const target = await keep(small);
+  const path = pathOf(target);
+  for (let round = 0; round < 200; round += 1) {
+    rmSync(path);
+    const store = contentCache(directory);
+    await Promise.all([readAll(store.fetch(target)).catch(() => {}), keep(small)]);
+    expect(await store.exists(target)).toBe(true);
+  }
+});
+
 test("a link to a directory stays", async () => {
   const elsewhere = join(directory, "elsewhere");
   mkdirSync(elsewhere);

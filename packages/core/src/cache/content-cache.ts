@@ -1,4 +1,4 @@
-import { lstat, readFile, rm, stat, utimes } from "node:fs/promises";
+import { lstat, readFile, rm, stat, unlink, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import {
   ContentError,
@@ -56,7 +56,7 @@ export function contentCache(directory: string): LocalStore & Resolver {
         whole.delete(target.digest);
         const left = await lstat(path).catch(() => undefined);
         // Unless somebody has mended it meanwhile.
-        if (left?.ino === found?.ino) await rm(path, { recursive: true, force: true }).catch(() => {});
+        if (found !== undefined && left?.ino === found.ino) await takeAway(path);
         if (error instanceof ContentError) throw error;
         throw new ContentError("BLOB_UNKNOWN", `${target.digest} cannot be read.`, { cause: error });
       }
@@ -85,20 +85,40 @@ function isDamage(error: unknown): boolean {
   );
 }
 
-/** Takes away what stands where a layout has a directory, or should make one and does not: whoever writes makes it anew. */
+/**
+ * Takes away what stands where a layout has a directory, and what should make it a layout and does not: whoever writes makes it
+ * anew. What is missing is left alone: another build may just be making it.
+ */
 async function mend(directory: string, layout: OciLayout): Promise<void> {
   for (const path of [directory, join(directory, "blobs"), join(directory, "blobs", "sha256")]) {
-    const status = await stat(path).catch(() => undefined);
     // A link to a directory is somebody's own will.
-    if (status?.isDirectory() !== true) await rm(path, { force: true });
+    const isDirectory = await stat(path).then(
+      (status) => status.isDirectory(),
+      () => false,
+    );
+    // Takes away a file or a link, and no directory that is there by now.
+    if (!isDirectory) await unlink(path).catch(() => {});
   }
   const marker = join(directory, "oci-layout");
   const index = join(directory, "index.json");
-  const text = await readFile(marker, "utf8").catch(() => "");
-  const listed = await lstat(index).catch(() => undefined);
-  const isRead = listed?.isFile() === true && (await layout.roots().then(Boolean, () => false));
-  if (text === MARKER && isRead) return;
-  for (const path of [marker, index]) await rm(path, { recursive: true, force: true });
+  const isMarked = async (): Promise<boolean> => (await readFile(marker, "utf8")) === MARKER;
+  const isListed = async (): Promise<boolean> =>
+    (await lstat(index)).isFile() && Array.isArray(await layout.roots());
+  const isWhole = (await isGood(marker, isMarked)) && (await isGood(index, isListed));
+  if (!isWhole) for (const path of [marker, index]) await takeAway(path);
+}
+
+/** Whether it is missing, or as it should be. */
+async function isGood(path: string, check: () => Promise<boolean>): Promise<boolean> {
+  const isThere = await lstat(path).then(Boolean, () => false);
+  return !isThere || (await check().catch(() => false));
+}
+
+/** Unlike `rm` with `force`, which goes on where it has found nothing and removes what somebody has put there meanwhile. */
+async function takeAway(path: string): Promise<void> {
+  const status = await lstat(path).catch(() => undefined);
+  if (status?.isDirectory() === true) await rm(path, { recursive: true, force: true });
+  else if (status !== undefined) await unlink(path).catch(() => {});
 }
 
 const MARKER = new TextDecoder().decode(encodeJson({ imageLayoutVersion: "1.0.0" }));
