@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ociLayout } from "@undocked/registry";
@@ -218,6 +218,20 @@ test(
     process.stdout.write(`killed while ${figures()}; ${halves} times something was left half-written\n`);
   },
 );
+
+test("six builds that begin at once with nothing at hand are all made", async () => {
+  const context = join(cache.place, "small");
+  mkdirSync(context);
+  writeFileSync(join(context, "Dockerfile"), "FROM scratch\nCOPY Dockerfile /\n");
+  const build = (...flags: readonly string[]) => runCli(["build", context, "--quiet", ...flags], { bin });
+  const { stdout: digest } = await build("--no-cache");
+  const made = { code: 0, stdout: digest, stderr: "" };
+  for (let round = 0; round < 6; round += 1) {
+    const flag = `--cache-dir=${join(cache.place, `at-once-${round}`)}`;
+    const runs = await Promise.all(Array.from({ length: 6 }, () => build(flag)));
+    expect(runs).toEqual(runs.map(() => made));
+  }
+});
 
 /** Whether something that was being written is left. */
 function leftHalf(directory: string): boolean {
