@@ -86,6 +86,14 @@ test.each([
   expect(readFileSync(stamp, "utf8")).toBe("2000\n");
 });
 
+test("nothing is written where a link in the mark's place leads", async () => {
+  const elsewhere = join(directory, "elsewhere");
+  writeFileSync(elsewhere, "mine");
+  symlinkSync(elsewhere, join(directory, "looked-at"));
+  await keepWithin(directory, 2000);
+  expect(readFileSync(elsewhere, "utf8")).toBe("mine");
+});
+
 test("a look from a clock that was ahead does not count", async () => {
   await keepWithin(directory, 5000);
   setAge(join(directory, "looked-at"), -1000 * HOUR);

@@ -1,6 +1,5 @@
-import { lstat, readFile, rm } from "node:fs/promises";
+import { lstat, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { writeWholeFile } from "@undocked/registry/files";
 import { pruneCache } from "./prune.ts";
 
 /** What a cache may grow to where nobody says otherwise: 10 GB. */
@@ -18,8 +17,9 @@ export async function keepWithin(directory: string, maxSize: number): Promise<vo
   const stamp = join(directory, "looked-at");
   if (await wasWithin(stamp, maxSize)) return;
   try {
-    // Set before the look: builds that start meanwhile leave it to this one.
-    await writeWholeFile(stamp, `${maxSize}\n`, { durability: "scratch" });
+    // Set before the look: builds that start meanwhile leave it to this one. Nothing is written through a link.
+    await rm(stamp, { recursive: true, force: true });
+    await writeFile(stamp, `${maxSize}\n`);
     await pruneCache(directory, { maxSize });
   } catch {
     // So that the next build tries again.

@@ -20,18 +20,11 @@ export interface PruneOptions {
   readonly maxAgeMs?: number;
 }
 
-type Part = keyof CacheUsage;
-
-/** Nothing else in the directory is ours, and nothing else is looked at. */
-const FOLDERS: Readonly<Record<Part, string>> = {
-  content: "content",
-  indexes: "indexes",
-  recipes: "recipes",
-  references: "references",
-};
+/** Folders of the directory. Nothing else in it is ours, and nothing else is looked at. */
+const PARTS = ["content", "indexes", "recipes", "references"] as const;
 
 export async function cacheUsage(directory: string): Promise<CacheUsage> {
-  const usageOf = async (part: Part): Promise<{ files: number; size: number }> => {
+  const usageOf = async (part: keyof CacheUsage): Promise<{ files: number; size: number }> => {
     const files = await filesOf(directory, part);
     return { files: files.length, size: files.reduce((sum, { size }) => sum + size, 0) };
   };
@@ -54,8 +47,7 @@ export async function pruneCache(
   directory: string,
   { maxSize = Number.POSITIVE_INFINITY, maxAgeMs = Number.POSITIVE_INFINITY }: PruneOptions,
 ): Promise<{ readonly files: number; readonly size: number }> {
-  const parts: readonly Part[] = ["content", "indexes", "recipes", "references"];
-  const files = (await Promise.all(parts.map((part) => filesOf(directory, part)))).flat();
+  const files = (await Promise.all(PARTS.map((part) => filesOf(directory, part)))).flat();
   const now = Date.now();
   let left = files.reduce((sum, { size }) => sum + size, 0);
   let gone = 0;
@@ -85,8 +77,8 @@ interface CachedFile {
   readonly isUnfinished: boolean;
 }
 
-async function filesOf(directory: string, part: Part): Promise<CachedFile[]> {
-  const folder = join(directory, FOLDERS[part]);
+async function filesOf(directory: string, part: keyof CacheUsage): Promise<CachedFile[]> {
+  const folder = join(directory, part);
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
   const files: CachedFile[] = [];
   for (const entry of entries) {
