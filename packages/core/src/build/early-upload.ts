@@ -84,8 +84,11 @@ export function earlyUpload(
   return {
     sink: {
       async ingest(mediaType, content, call = {}) {
+        const isUntouched = (): Promise<boolean> => (untouched ??= hasNothing(repository, signal));
+        // Asked meanwhile, where the answer will hardly be in vain.
+        if ((call.size ?? 0) >= 4 * LEAST) void isUntouched();
         const { head, all } = await begun(content);
-        const isStreamed = head >= LEAST && (await (untouched ??= hasNothing(repository, signal)));
+        const isStreamed = head >= LEAST && (await isUntouched());
         const isKept = !isStreamed || keep === "all" || call.isCheap?.() !== true;
         const stream = isStreamed
           ? streamedUpload(repository, onProgress, {

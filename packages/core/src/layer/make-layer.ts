@@ -24,6 +24,8 @@ export interface LayerSink {
 }
 
 export interface LayerSinkOptions extends CallOptions {
+  /** Bytes of the files in it, before they are compressed. */
+  readonly size?: number;
   /** Whether it would cost no more to make the layer again than to keep it, by what has come so far. Default: no. */
   readonly isCheap?: () => boolean;
   /** Takes back a chunk that nobody looks at any more: its memory is used again. */
@@ -52,6 +54,7 @@ export async function makeLayer(
   const gain = compressionGain();
   const options: LayerSinkOptions = {
     ...(signal === undefined ? {} : { signal }),
+    size,
     isCheap: () => isRepeatable && size >= LARGE && gain.isSmall(),
     reuse: (chunk) => encoded.give(chunk),
   };
