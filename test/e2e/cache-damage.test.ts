@@ -7,7 +7,10 @@ import { startCacheBench, type CacheBench } from "../support/cache-bench.ts";
 import { filesOfCache, harms } from "../support/cache-damage.ts";
 import { randomFrom, type Random } from "../support/library-layout.ts";
 
-/* Whatever files of the cache became, a build gives what it gives without a cache. */
+/*
+ * Whatever files of the cache became, a build gives what it gives without a cache. `UNDOCKED_DAMAGES=5 UNDOCKED_DAMAGE_SEED=7`
+ * does all of it five times, each time with other files.
+ */
 
 const seed = Number(process.env["UNDOCKED_DAMAGE_SEED"] ?? "20261121");
 const rounds = Number(process.env["UNDOCKED_DAMAGES"] ?? "1");

@@ -10,7 +10,7 @@ import { joinCli } from "../support/joined-cli.ts";
 import { randomFrom } from "../support/library-layout.ts";
 import { validateImage } from "../support/random-image.ts";
 
-/* Whenever builds are killed, what they leave behind is never wrong. */
+/* Whenever builds are killed, what they leave behind is never wrong. `UNDOCKED_KILLS=200 UNDOCKED_KILL_SEED=7` kills more, and others. */
 
 const seed = Number(process.env["UNDOCKED_KILL_SEED"] ?? "20261121");
 const kills = Number(process.env["UNDOCKED_KILLS"] ?? "24");

@@ -71,12 +71,13 @@ export const harms: Readonly<Record<string, Harm>> = {
   "may be read by nobody": (path) => chmodSync(path, 0),
 };
 
-/** All files of a cache, by their kinds: the directory that they lie in, and for content what it is. */
+/** All files of a cache that can be read, by their kinds: the directory that they lie in, and for content what it is. */
 export function filesOfCache(cache: string): ReadonlyMap<string, readonly string[]> {
   const kinds = new Map<string, string[]>();
   for (const entry of readdirSync(cache, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue;
     const path = join(entry.parentPath, entry.name);
+    if ((statSync(path).mode & 0o400) === 0) continue;
     const kind = kindOf(path.slice(cache.length + 1), path);
     kinds.set(kind, [...(kinds.get(kind) ?? []), path]);
   }
