@@ -75,7 +75,7 @@ describe.skipIf(!canMount)("on a file system of its own (needs: unshare --mount)
       mount -t tmpfs -o ${room},mode=755 none $cache
       $undocked $build --cache-dir $cache 2>&1 | grep -o "^sha256:.*\\|\\[[A-Z_]*\\]\\|^ *at .*"
       echo left: $(find $cache -name "*.tmp")
-      mount -o remount,size=64m,nr_inodes=1000 $cache
+      mount -o remount,size=64m,nr_inodes=1000 none $cache
       $undocked $build --cache-dir $cache 2>&1`);
     const [told, ...more] = lines;
     const outcomes = { full: "[CACHE_UNUSABLE]", enough: expected };
@@ -90,7 +90,7 @@ describe.skipIf(!canMount)("on a file system of its own (needs: unshare --mount)
       export XDG_CACHE_HOME=$cache
       $undocked $build
       find $cache -type f -exec touch -d 2020-01-01 {} +
-      mount -o remount,ro $cache
+      mount -o remount,ro none $cache
       $undocked $build --cache-dir $cache/undocked 2>&1 | grep -o "^sha256:.*\\|\\[[A-Z_]*\\]\\|^ *at .*"
       $undocked $build 2>&1 | grep -o "^sha256:.*\\|CACHE_UNUSABLE\\|^ *at .*"
       $undocked cache prune --max-age 1d 2>&1 | grep -o "removed.*\\|\\[[A-Z_]*\\]\\|^ *at .*"
