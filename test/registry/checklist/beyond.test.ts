@@ -1,4 +1,4 @@
-import { contentOf, copyImage, digestOf, memoryStore, readAll } from "@undocked/registry";
+import { contentOf, copyImage, digestOf, memoryStore, readAll, replayable } from "@undocked/registry";
 import { describe, expect, test } from "vitest";
 import { at, refusal, times, type Outcome, type Rule } from "../../support/front.ts";
 import { randomImage, validateImage } from "../../support/random-image.ts";
@@ -79,6 +79,17 @@ describe("beyond the checklist", () => {
       expect(equal(await readAll(repository.fetch(blob.descriptor)), blob.bytes)).toBe(true);
       const [patch] = site().front.asked("PATCH", /\/uploads\//);
       expect(patch?.headers).toMatchObject({ "transfer-encoding": "chunked" });
+    });
+
+    test.each([
+      ["its sender", undefined, "DIGEST_MISMATCH"],
+      ["its reader, as that says, and the registry", blob.descriptor.digest, "DIGEST_INVALID"],
+    ])("content is verified by %s", async (_, verifier, code) => {
+      const repository = site().repository(site().path(), site().client({ retry: { retries: 0 } }));
+      const wrong = Uint8Array.from(blob.bytes).fill(0, 0, 10);
+      const content = replayable(() => contentOf(wrong), verifier);
+      await expect(repository.push(blob.descriptor, content)).rejects.toMatchObject({ code });
+      expect(await repository.exists(blob.descriptor)).toBe(false);
     });
 
     test("the memory of what is sent while it is made may be used again at once", async () => {

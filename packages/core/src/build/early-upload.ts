@@ -65,7 +65,10 @@ export function earlyUpload(
     if (await repository.exists(target, { signal })) return "exists";
     await repository.push(
       target,
-      replayable(() => counted(store.fetch(target, { signal }), (bytes) => onProgress(bytes, target))),
+      replayable(
+        () => counted(store.fetch(target, { signal }), (bytes) => onProgress(bytes, target)),
+        target.digest,
+      ),
       { signal },
     );
     return "copied";

@@ -45,7 +45,8 @@ export async function pushBlob(
   if (known === "unknown" && (await blobExists(context, expected, options))) return;
   const { line } = context;
   const { retries = 5 } = line.retry;
-  const body = onceOrAgain(content);
+  const isVerified = isReplayable(content) && content.verified === expected.digest;
+  const body = onceOrAgain(content, (chunks) => (isVerified ? chunks : verified(expected, chunks)));
   let { chunkSize } = upload;
   for (let attempt = 0; ; attempt += 1) {
     const session = await openSession(context, digestAlgorithm(expected.digest), options);
@@ -123,17 +124,21 @@ export async function pushStream(
 }
 
 interface OnceOrAgain {
-  open(): AsyncIterable<Uint8Array>;
-  canReopen(): boolean;
+  readonly open: () => AsyncIterable<Uint8Array>;
+  readonly canReopen: () => boolean;
 }
 
-function onceOrAgain(content: AsyncIterable<Uint8Array>): OnceOrAgain {
+/** @param pass - what becomes of each reading */
+function onceOrAgain(
+  content: AsyncIterable<Uint8Array>,
+  pass: (chunks: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>,
+): OnceOrAgain {
   let begun = false;
   return {
     // Destroying a reader that has not begun must not end the content.
     open: async function* () {
       begun = true;
-      yield* content;
+      yield* pass(content);
     },
     canReopen: () => !begun || isReplayable(content),
   };
@@ -147,11 +152,7 @@ async function send(
   chunkSize: number | undefined,
   options: CallOptions,
 ): Promise<void> {
-  const whole = {
-    open: () => verified(expected, body.open()),
-    size: expected.size,
-    canReopen: () => body.canReopen(),
-  };
+  const whole = { ...body, size: expected.size };
   if (chunkSize === undefined) {
     await closeSession(context, session, expected, options, whole);
     return;

@@ -62,11 +62,20 @@ export interface LocalStore extends BlobSource, BlobSink {
 /** Content that can be read again from its start: what lets an upload be tried again. */
 export interface ReplayableContent extends AsyncIterable<Uint8Array> {
   readonly replayable: true;
+  /** Of content that every reading verifies, as a source's `fetch` does: who sends it to a registry need not hash it once more. */
+  readonly verified?: Digest;
 }
 
-/** @param open - called anew for every reading */
-export function replayable(open: () => AsyncIterable<Uint8Array>): ReplayableContent {
-  return { replayable: true, [Symbol.asyncIterator]: () => open()[Symbol.asyncIterator]() };
+/**
+ * @param open - called anew for every reading
+ * @param verified - the digest, if what is opened throws before the end of anything else
+ */
+export function replayable(open: () => AsyncIterable<Uint8Array>, verified?: Digest): ReplayableContent {
+  return {
+    replayable: true,
+    ...(verified === undefined ? {} : { verified }),
+    [Symbol.asyncIterator]: () => open()[Symbol.asyncIterator](),
+  };
 }
 
 export function isReplayable(content: AsyncIterable<Uint8Array>): content is ReplayableContent {
