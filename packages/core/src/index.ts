@@ -19,7 +19,14 @@ export { ContextError } from "./context/context-error.ts";
 export type { FileMapping } from "./context/mapped-tree.ts";
 export { directoryTree } from "./context/directory-tree.ts";
 export { memoryTree, type MemoryFile } from "./context/memory-tree.ts";
-export type { FileContent, NodeKind, SourceNode, SourceTree } from "./context/source-tree.ts";
+export type {
+  FileContent,
+  Glance,
+  Glimpse,
+  NodeKind,
+  SourceNode,
+  SourceTree,
+} from "./context/source-tree.ts";
 export { cacheUsage, pruneCache, type CacheUsage, type PruneOptions } from "./cache/prune.ts";
 export { cacheDirectory } from "./build/workspace.ts";
 export type { LayerCompression } from "./layer/encoding.ts";
