@@ -38,9 +38,10 @@ export async function* layerTar(
   const blocks = blockFiller(pool);
   const listed = [...entries];
   for (const entry of listed) if (entry.kind === "file") entry.content.expect?.();
+  const headerBlock = Buffer.alloc(512);
   let at = 0;
   for (const { header, content } of layerMembers(listed, options)) {
-    blocks.put(encodeTarHeader(header));
+    blocks.put(encodeTarHeader(header, headerBlock));
     if (content !== undefined) {
       const rest = written(blocks, header, content);
       // To delegate to nothing would cost a promise for each file.

@@ -15,20 +15,20 @@ export const tarEndSize: number = 2 * BLOCK;
  * What stands before a body in a tar: one ustar header, with a pax header in front where ustar is too small. The same
  * bytes as {@link writeTar} gives, for those who write bodies themselves.
  *
+ * @param block - 512 bytes that it may write into and give: of many files, fresh memory for each costs more than the rest
  * @throws {FormatError} `TAR_INVALID` when a value cannot be written
  */
-export function encodeTarHeader(header: TarHeader): Uint8Array {
+export function encodeTarHeader(header: TarHeader, block: Buffer = Buffer.alloc(BLOCK)): Uint8Array {
   const name = header.kind === "directory" ? `${header.path}/` : header.path;
   const pax = paxOf(header, name);
-  const fields = ustarFields(header, pax);
   const { linkTarget = "" } = header;
-  if (pax === undefined) return ustar({ ...fields, name, linkTarget });
+  if (pax === undefined) return ustar(ustarFields(header, name, linkTarget), block);
   const records = Buffer.from(
     [["path", name], ...(linkTarget === "" ? [] : [["linkpath", linkTarget]]), ...Object.entries(pax)]
       .map(([key = "", value = ""]) => paxRecord(key, value))
       .join(""),
   );
-  const stand = { ...fields, name: STAND_IN, linkTarget: linkTarget === "" ? "" : STAND_IN };
+  const stand = ustarFields(header, STAND_IN, linkTarget === "" ? "" : STAND_IN, pax);
   return Buffer.concat([
     ustar({ ...stand, type: PAX, size: records.byteLength }),
     records,
@@ -64,49 +64,60 @@ interface Ustar {
   readonly deviceMinor: number;
 }
 
+/** @param pax - what stands in records, and not here */
 function ustarFields(
   header: TarHeader,
-  pax: Readonly<Record<string, string>> | undefined,
-): Omit<Ustar, "name" | "linkTarget"> {
+  name: string,
+  linkTarget: string,
+  pax: Readonly<Record<string, string>> = {},
+): Ustar {
   return {
+    name,
+    linkTarget,
     type: TYPES[header.kind],
     mode: header.mode & 0o7777,
-    uid: pax?.["uid"] === undefined ? header.uid : 0,
-    gid: pax?.["gid"] === undefined ? header.gid : 0,
+    uid: pax["uid"] === undefined ? header.uid : 0,
+    gid: pax["gid"] === undefined ? header.gid : 0,
     size: header.kind === "file" ? header.size : 0,
-    mtime: pax?.["mtime"] === undefined ? header.mtime : 0,
+    mtime: pax["mtime"] === undefined ? header.mtime : 0,
     deviceMajor: header.deviceMajor ?? 0,
     deviceMinor: header.deviceMinor ?? 0,
   };
 }
 
 /** POSIX.1-2001, ustar interchange format; numbers end with a blank, as most writers have it. */
-function ustar(fields: Ustar): Buffer {
-  const block = Buffer.alloc(BLOCK);
+function ustar(fields: Ustar, block: Buffer = Buffer.alloc(BLOCK)): Buffer {
+  block.fill(0);
   block.write(fields.name, 0, "latin1");
-  block.write(octal(fields.mode, 6), 100, "latin1");
-  block.write(octal(fields.uid, 6), 108, "latin1");
-  block.write(octal(fields.gid, 6), 116, "latin1");
+  writeOctal(block, fields.mode, 100, 6);
+  writeOctal(block, fields.uid, 108, 6);
+  writeOctal(block, fields.gid, 116, 6);
   writeSize(block, fields.size);
-  block.write(octal(fields.mtime, 11), 136, "latin1");
+  writeOctal(block, fields.mtime, 136, 11);
   block.write(fields.type, 156, "latin1");
   block.write(fields.linkTarget, 157, "latin1");
   block.write("ustar\u000000", 257, "latin1");
-  block.write(octal(fields.deviceMajor, 6), 329, "latin1");
-  block.write(octal(fields.deviceMinor, 6), 337, "latin1");
-  block.write(octal(sumOf(block, fields), 6), 148, "latin1");
+  writeOctal(block, fields.deviceMajor, 329, 6);
+  writeOctal(block, fields.deviceMinor, 337, 6);
+  writeOctal(block, sumOf(block, fields), 148, 6);
   return block;
 }
 
-function octal(value: number, digits: number): string {
-  const text = value.toString(8);
-  return `${text.length > digits ? "7".repeat(digits) : text.padStart(digits, "0")} `;
+/** Digits and a blank; as large as the field allows for what is too large. By hand: a text for each field takes twice as long. */
+function writeOctal(block: Buffer, value: number, at: number, digits: number): void {
+  let rest = value;
+  for (let place = at + digits - 1; place >= at; place -= 1) {
+    block[place] = 0x30 + (rest % 8);
+    rest = Math.floor(rest / 8);
+  }
+  if (rest > 0) block.fill(0x37, at, at + digits);
+  block[at + digits] = 0x20;
 }
 
 /** Over eleven octal digits in base 256, besides the record that says it. */
 function writeSize(block: Buffer, size: number): void {
   if (size <= 0o77777777777) {
-    block.write(octal(size, 11), 124, "latin1");
+    writeOctal(block, size, 124, 11);
     return;
   }
   block[124] = 0x80;
@@ -115,15 +126,18 @@ function writeSize(block: Buffer, size: number): void {
 
 /** Of all bytes, the checksum's own eight being blanks. Most headers are zeros after most fields: those are not looked at. */
 function sumOf(block: Uint8Array, { name, linkTarget }: Ustar): number {
-  let sum = 8 * 0x20;
-  for (const [from, to] of [
-    [0, name.length],
-    [100, 157 + linkTarget.length],
-    [257, 265],
-    [329, 345],
-  ] as const) {
-    for (let at = from; at < to; at += 1) sum += block[at] ?? 0;
-  }
+  return (
+    8 * 0x20 +
+    sumBetween(block, 0, name.length) +
+    sumBetween(block, 100, 157 + linkTarget.length) +
+    sumBetween(block, 257, 265) +
+    sumBetween(block, 329, 345)
+  );
+}
+
+function sumBetween(block: Uint8Array, from: number, to: number): number {
+  let sum = 0;
+  for (let at = from; at < to; at += 1) sum += block[at] ?? 0;
   return sum;
 }
 

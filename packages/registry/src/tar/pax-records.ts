@@ -13,18 +13,29 @@ const MOST_SIZE = 0o77777777777;
  * @throws {FormatError} `TAR_INVALID` for an extended attribute that is not UTF-8
  */
 export function paxOf(header: TarHeader, name: string): Record<string, string> | undefined {
+  const { size, uid, gid, mtime, xattrs, linkTarget = "" } = header;
+  const isSmall = size <= MOST_SIZE && uid <= MOST_OWNER && gid <= MOST_OWNER;
+  const isPlain = isSmall && mtime >= 0 && mtime <= MOST_TIME && xattrs === undefined;
+  // Nearly all: nothing is made for them.
+  if (isPlain && !isLong(name) && !isLong(linkTarget)) return undefined;
   const records: Record<string, string> = {};
-  if (header.size > MOST_SIZE) records["size"] = String(header.size);
-  if (header.uid > MOST_OWNER) records["uid"] = String(header.uid);
-  if (header.gid > MOST_OWNER) records["gid"] = String(header.gid);
-  if (header.mtime < 0 || header.mtime > MOST_TIME) records["mtime"] = String(header.mtime);
-  for (const key of Object.keys(header.xattrs ?? {}).sort()) {
-    const value = header.xattrs?.[key];
+  if (size > MOST_SIZE) records["size"] = String(size);
+  if (uid > MOST_OWNER) records["uid"] = String(uid);
+  if (gid > MOST_OWNER) records["gid"] = String(gid);
+  if (mtime < 0 || mtime > MOST_TIME) records["mtime"] = String(mtime);
+  for (const key of Object.keys(xattrs ?? {}).sort()) {
+    const value = xattrs?.[key];
     if (value !== undefined) records[`SCHILY.xattr.${key}`] = textOf(header, key, value);
   }
-  const long = [name, header.linkTarget ?? ""].some((text) => text.length > 100 || !/^[ -~]*$/.test(text));
-  return long || Object.keys(records).length > 0 ? records : undefined;
+  return isLong(name) || isLong(linkTarget) || Object.keys(records).length > 0 ? records : undefined;
 }
+
+/** Or has more than ASCII in it. */
+function isLong(text: string): boolean {
+  return text.length > 100 || !PRINTABLE.test(text);
+}
+
+const PRINTABLE = /^[ -~]*$/;
 
 function textOf(header: TarHeader, key: string, value: Uint8Array): string {
   try {
