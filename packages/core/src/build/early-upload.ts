@@ -8,10 +8,9 @@ import {
   type Digest,
   type LocalStore,
   type RemoteRepository,
-  type StreamOptions,
 } from "@undocked/registry";
 import type { LayerSink } from "../layer/make-layer.ts";
-import { handover } from "./handover.ts";
+import { counted, streamedUpload } from "./streamed-upload.ts";
 
 /** Sends what is written to a store to a repository, before the image is pushed. */
 export interface EarlyUpload extends AsyncDisposable {
@@ -178,18 +177,6 @@ async function described(
   return { mediaType, digest: seen.digest(), size: seen.size() };
 }
 
-async function* counted(
-  chunks: AsyncIterable<Uint8Array>,
-  tell: (bytes: number) => void,
-): AsyncGenerator<Uint8Array, void, void> {
-  let bytes = 0;
-  for await (const chunk of chunks) {
-    bytes += chunk.byteLength;
-    tell(bytes);
-    yield chunk;
-  }
-}
-
 /** Whether the registry says that it does not know the repository. */
 async function hasNothing(repository: RemoteRepository, signal: AbortSignal): Promise<boolean> {
   try {
@@ -198,45 +185,4 @@ async function hasNothing(repository: RemoteRepository, signal: AbortSignal): Pr
   } catch (error) {
     return error instanceof UndockedError && error.code === "NAME_UNKNOWN";
   }
-}
-
-interface StreamedUpload {
-  /** Passes chunks on as they came, and sends them. */
-  through(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void>;
-  /** Says what the content was. Whether the repository has it now. */
-  end(target: Descriptor): Promise<boolean>;
-  giveUp(error: unknown): Promise<void>;
-}
-
-function streamedUpload(
-  repository: RemoteRepository,
-  onProgress: (bytes: number) => void,
-  options: StreamOptions,
-): StreamedUpload {
-  let describe: (target: Descriptor) => void = () => {};
-  const described = new Promise<Descriptor>((resolve) => (describe = resolve));
-  const pipe = handover();
-  const sent = repository
-    .pushStream(counted(pipe, onProgress), () => described, options)
-    .then(
-      () => true,
-      () => (pipe.close(), false),
-    );
-  return {
-    async *through(chunks) {
-      for await (const chunk of chunks) {
-        await pipe.write(chunk);
-        yield chunk;
-      }
-    },
-    end(target) {
-      describe(target);
-      pipe.end();
-      return sent;
-    },
-    async giveUp(error) {
-      pipe.fail(error);
-      await sent;
-    },
-  };
 }
