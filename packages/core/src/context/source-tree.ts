@@ -104,7 +104,8 @@ export function* walkTree(
     const node = tree.lstat(path);
     if (node === undefined) continue;
     yield { path, node };
-    if (node.kind === "directory") ahead.push(...children(tree, path));
+    if (node.kind !== "directory") continue;
+    for (const child of children(tree, path)) ahead.push(child);
   }
 }
 
