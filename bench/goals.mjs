@@ -6,7 +6,7 @@ const peers = { umoci: "umoci + skopeo", buildah: "buildah (overlay)", container
 /** Rows of a workload's run by a tool, as one figure; `undefined` where there are none. */
 function figure({ results }, workload, run, tool, value) {
   const rows = results.filter((row) => row.workload === workload && row.run === run && row.tool === tool);
-  return rows.length === 0 ? undefined : median(rows.map(value));
+  return median(rows.map(value));
 }
 
 function ours(workload, run, value) {

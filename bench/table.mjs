@@ -73,6 +73,7 @@ function formatTable(title, rows) {
   const ours = medians.get("undocked");
   const cell = (tool, { key, digits, scale }) => {
     const value = medians.get(tool)[key];
+    if (value === undefined) return "";
     const shown = (value / scale).toFixed(digits);
     if (ours === undefined || tool === "undocked" || ours[key] === 0) return shown;
     return `${shown} (${(value / ours[key]).toFixed(2)})`;
