@@ -49,7 +49,7 @@ export function ignoreMatcher(patterns: readonly string[]): IgnoreMatcher {
       compiled,
       candidates(path),
       path,
-      end < 0 ? NOTHING : decideDirectory(path.slice(0, end)),
+      end < 1 ? NOTHING : decideDirectory(path.slice(0, end)),
     );
   }
 
@@ -112,12 +112,9 @@ function evaluate(
   return { ignored, matched };
 }
 
-/** Without empty components. */
+/** Without empty components, where there are others. */
 function plain(path: string): string {
-  return /^\/|\/\/|\/$/.test(path)
-    ? path
-        .split("/")
-        .filter((part) => part !== "")
-        .join("/")
-    : path;
+  if (!/^\/|\/\/|\/$/.test(path)) return path;
+  const names = path.split("/").filter((part) => part !== "");
+  return names.length === 0 ? path : names.join("/");
 }
