@@ -2,11 +2,12 @@ import { createCipheriv } from "node:crypto";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { buildImage, type BuildEvent, type BuildOptions } from "@undocked/core";
+import { buildImage, memoryTree, type BuildEvent, type BuildOptions } from "@undocked/core";
 import { ociLayout, registryClient } from "@undocked/registry";
 import { startRegistry, type RunningRegistry } from "@undocked/registry/server";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { validateImage } from "../support/random-image.ts";
+import { empty, json, scriptedServer } from "../support/scripted-server.ts";
 
 /* Layers go to the registry while they are made, where nothing is lost by it. */
 
@@ -190,3 +191,34 @@ describe("a layer that is as much work to keep as to make", () => {
     await validateImage(await layout.resolve("1"), layout);
   });
 });
+
+test.each([["keep-alive"], ["close"]])(
+  "a registry that answers before it has the stream, with connection %s, gets the layer whole",
+  async (connection) => {
+    const noise = createCipheriv("aes-128-ctr", Buffer.alloc(16), Buffer.alloc(16));
+    const large = noise.update(Buffer.alloc(24 * 1024 * 1024));
+    const session = { Location: "/v2/app/blobs/uploads/1" };
+    const sizes: number[] = [];
+    await using server = await scriptedServer(async ({ method, path, body }, response) => {
+      if (method === "PATCH") return empty(response, 202, { ...session, Connection: connection });
+      const { byteLength } = await body();
+      if (method === "POST") return empty(response, 202, session);
+      if (path.endsWith("/tags/list")) return json(response, 404, { errors: [{ code: "NAME_UNKNOWN" }] });
+      if (method === "PUT") sizes.push(byteLength);
+      empty(response, method === "PUT" ? 201 : 404);
+    });
+    const layers: number[] = [];
+    const built = buildImage({
+      context: memoryTree({ "/large": { content: large } }),
+      dockerfile: { text: "FROM scratch\nCOPY large /\n" },
+      cache: false,
+      tags: [`${server.host}/app:1`],
+      push: true,
+      onEvent: (event) => event.kind === "layer" && layers.push(event.layer.size),
+    });
+    // It keeps nothing.
+    await expect(built).rejects.toMatchObject({ status: 404 });
+    expect(sizes).toEqual(expect.arrayContaining(layers));
+    expect(layers).toHaveLength(1);
+  },
+);

@@ -3,6 +3,7 @@ import { digestAlgorithm } from "../oci/digest.ts";
 import { isReplayable, type CallOptions } from "../store/store.ts";
 import { verified } from "../store/verify.ts";
 import { blobExists } from "./blob.ts";
+import type { Answer } from "./call.ts";
 import { exchange } from "./exchange.ts";
 import { drain } from "./http.ts";
 import { pauseFor } from "./gate.ts";
@@ -100,6 +101,11 @@ export async function pushStream(
   options: StreamOptions,
 ): Promise<void> {
   const opened = await openSession(context, "sha256", options);
+  let isSent = false;
+  const sending = async function* (): AsyncGenerator<Uint8Array, void, void> {
+    yield* content;
+    isSent = true;
+  };
   try {
     const answer = await exchange(context.line, {
       ...sessionCall(context, opened),
@@ -107,7 +113,7 @@ export async function pushStream(
       url: opened.url,
       headers: { "Content-Type": "application/octet-stream" },
       body: {
-        open: () => content,
+        open: sending,
         canReopen: () => false,
         ...(options.onSent === undefined ? {} : { onSent: options.onSent }),
       },
@@ -115,12 +121,22 @@ export async function pushStream(
       signal: options.signal,
     });
     await drain(answer);
+    // Else it might read no more, and who makes the content would wait for it for ever.
+    if (!isSent) throw answeredEarly(answer);
     const session = sessionAfter(opened, answer.url, answer.headers.get("location"));
     await closeFilled(context, session, await describe(), options);
   } catch (error) {
     await cancelSession(context, opened);
     throw error;
   }
+}
+
+function answeredEarly({ status, url }: Answer): RegistryError {
+  return new RegistryError(
+    "REGISTRY_PROTOCOL",
+    `${new URL(url).host} answers an upload with ${status} before it has all of it.`,
+    { method: "PATCH", url, status },
+  );
 }
 
 interface OnceOrAgain {

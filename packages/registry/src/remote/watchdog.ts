@@ -19,6 +19,7 @@ export async function watched(
 ): Promise<HttpResponse> {
   const stop = new AbortController();
   let timer: NodeJS.Timeout | undefined;
+  let isAnswered = false;
   const disarm = (): void => clearTimeout(timer);
   const arm = (limit: number, what: string): void => {
     disarm();
@@ -34,14 +35,15 @@ export async function watched(
   };
   const signal = request.signal === undefined ? stop.signal : AbortSignal.any([stop.signal, request.signal]);
 
+  /** A body that goes on after the answer is of no account. */
   async function* sending(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
     disarm();
     for await (const chunk of body) {
-      arm(limits.idleMs, "took no data");
+      if (!isAnswered) arm(limits.idleMs, "took no data");
       yield chunk;
-      disarm();
+      if (!isAnswered) disarm();
     }
-    arm(limits.headersMs, "did not answer");
+    if (!isAnswered) arm(limits.headersMs, "did not answer");
   }
 
   async function* receiving(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
@@ -68,6 +70,7 @@ export async function watched(
   } catch (error) {
     throw stop.signal.aborted ? stop.signal.reason : error;
   } finally {
+    isAnswered = true;
     disarm();
   }
 }
