@@ -89,7 +89,7 @@ export function earlyUpload(
         const isUntouched = (): Promise<boolean> => (untouched ??= hasNothing(repository, signal));
         // Asked meanwhile, where the answer will hardly be in vain.
         if ((call.size ?? 0) >= 4 * LEAST) void isUntouched();
-        const { head, all } = await begun(content);
+        const { head, all, close } = await begun(content);
         const isStreamed = head >= LEAST && (await isUntouched());
         const isKept = !isStreamed || keep === "all" || call.isCheap?.() !== true;
         const stream = isStreamed
@@ -110,6 +110,7 @@ export function earlyUpload(
           return target;
         } catch (error) {
           await stream?.giveUp(error);
+          await close();
           throw error;
         }
       },
@@ -142,6 +143,8 @@ interface Begun {
   /** Bytes that have been read: {@link LEAST} of content that has as many. */
   readonly head: number;
   readonly all: AsyncIterable<Uint8Array>;
+  /** For who may not have read any of it. */
+  readonly close: () => Promise<void>;
 }
 
 /** Content whose first part has been read, and is passed on with the rest. */
@@ -155,15 +158,18 @@ async function begun(content: AsyncIterable<Uint8Array>): Promise<Begun> {
     first.push(value);
     head += value.byteLength;
   }
+  const close = async (): Promise<void> => {
+    await rest.return?.();
+  };
   const all = async function* (): AsyncGenerator<Uint8Array, void, void> {
     try {
       for (let chunk = first.shift(); chunk !== undefined; chunk = first.shift()) yield chunk;
       yield* { [Symbol.asyncIterator]: () => rest };
     } finally {
-      await rest.return?.();
+      await close();
     }
   };
-  return { head, all: all() };
+  return { head, all: all(), close };
 }
 
 /** Looks at each chunk before it is passed to what may use its memory again. */
