@@ -13,7 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { buildImage, type BuildEvent, type BuildOptions } from "@undocked/core";
+import { buildImage, memoryTree, type BuildEvent, type BuildOptions, type SourceTree } from "@undocked/core";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { mergedUsrBase, plainBase } from "../support/bases.ts";
 import { startBench, type Bench } from "../support/build-and-read.ts";
@@ -271,4 +271,29 @@ test("for several platforms it is the same, and each proof is there", async () =
   await using second = await build();
   const data = ({ store: _, ...image }: typeof first): unknown => JSON.parse(JSON.stringify(image));
   expect(data(second)).toEqual(data(first));
+});
+
+test("a build that fails leaves no look at its context behind", async () => {
+  const names = Array.from({ length: 20_000 }, (_, at) => `/many/${at}`);
+  const tree = memoryTree(Object.fromEntries(names.map((name) => [name, { content: "" }])));
+  let isOver = false;
+  let late = 0;
+  const context: SourceTree = {
+    ...tree,
+    lstat(path) {
+      if (isOver) late += 1;
+      return tree.lstat(path);
+    },
+  };
+  const registry = { retry: { retries: 0 } };
+  const failing = publish({
+    context,
+    registry,
+    dockerfile: { text: "FROM scratch\nCOPY many /many\n" },
+    tags: ["127.0.0.1:1/app:1"],
+  });
+  await expect(failing).rejects.toMatchObject({ code: "REGISTRY_UNREACHABLE" });
+  isOver = true;
+  await sleep(50);
+  expect(late).toBe(0);
 });

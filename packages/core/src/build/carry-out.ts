@@ -113,8 +113,13 @@ export async function carryOut({
   const source = imageSource(finished, index, workspace);
   const delivery: Delivery = { root, source, emit, origins: originsOf(finished), signal };
   const whole = { ...delivery, source: outputSource(finished, index, workspace) };
-  for (const output of outputs) await writeOutput(whole, output, tags);
-  const pushed = options.push === true ? await pushImage(delivery, tags, workspace.client, early) : [];
+  const delivered = (async () => {
+    for (const output of outputs) await writeOutput(whole, output, tags);
+    return options.push === true ? await pushImage(delivery, tags, workspace.client, early) : [];
+  })();
+  // Whichever fails, nothing goes on after the build.
+  await Promise.allSettled([delivered, recorded]);
+  const pushed = await delivered;
   await recorded;
   const { platform: _, ...ofFirst } = first;
   return {
