@@ -45,14 +45,23 @@ export function ownEntries(entries: readonly Entry[]): readonly OwnEntry[] | und
 
 /** @param path - of the directory, relative to the root */
 export function rangeBelow(entries: readonly OwnEntry[], path: string, from: number, to: number): EntryRange {
-  const prefix = `${path}/`;
-  const first = placeOf(prefix, entries, from, to);
+  return { entries, prefix: `${path}/`, ...placesBelow(entries, path, from, to) };
+}
+
+/** Where in a list in byte order of paths, between two places, what lies below a directory begins and ends. */
+export function placesBelow(
+  entries: readonly Entry[],
+  directory: string,
+  from: number,
+  to: number = entries.length,
+): { readonly from: number; readonly to: number } {
+  const first = placeOf(`${directory}/`, entries, from, to);
   // What comes after `/`.
-  return { entries, prefix, from: first, to: placeOf(`${path}0`, entries, first, to) };
+  return { from: first, to: placeOf(`${directory}0`, entries, first, to) };
 }
 
 /** The first of the entries that is not before a path. */
-function placeOf(path: string, entries: readonly OwnEntry[], first: number, end: number): number {
+function placeOf(path: string, entries: readonly Entry[], first: number, end: number): number {
   let from = first;
   for (let to = end; from < to;) {
     const middle = (from + to) >>> 1;

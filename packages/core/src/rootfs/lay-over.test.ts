@@ -50,6 +50,14 @@ describe("lays a planned COPY", () => {
     expect(root.list("/usr")).toEqual(["bin", "src"]);
   });
 
+  test("without the directories that are there, where nothing comes into them", () => {
+    const plan = planCopy(stepOf({}, "/usr/src/app/"));
+    expect(plan.entries.map(({ path }) => path)).toEqual(["usr", "usr/src", "usr/src/app"]);
+    expect(layOver(rootOf({ "/usr/src/app": directory, "/usr/src/app/x": "x" }), plan)).toEqual([]);
+    const partly = layOver(rootOf({ "/usr/src": directory, "/usr/src/app-2": directory }), plan);
+    expect(partly?.map(({ path }) => path)).toEqual(["usr", "usr/src", "usr/src/app"]);
+  });
+
   test("with the source's attributes for a directory that was copied", () => {
     const plan = planCopy(stepOf({ etc: { ...directory, mode: 0o700 }, "etc/x": "x" }, "/"));
     const root = rootOf({ "/etc": directory });
@@ -99,7 +107,8 @@ test("300 random roots and projects come out as if the COPY had been made there"
   };
   let laid = 0;
   for (let round = 0; round < 300; round++) {
-    const step = stepOf(files(6), random(4) === 0 ? "/" : `${somewhere()}/`);
+    const project = random(6) === 0 ? {} : files(6);
+    const step = stepOf(project, random(4) === 0 ? "/" : `${somewhere()}/`);
     const root = rootOf(files(3));
     const other = root.clone();
     let plan;

@@ -2,6 +2,7 @@ import { parentPath } from "../context/path.ts";
 import type { SourceNode } from "../context/source-tree.ts";
 import type { DirectoryEntry, Entry } from "../layer/entry.ts";
 import type { PlannedCopy } from "./copy.ts";
+import { placesBelow } from "./held.ts";
 import type { RootFs } from "./rootfs.ts";
 
 /**
@@ -13,6 +14,8 @@ import type { RootFs } from "./rootfs.ts";
 export function layOver(root: RootFs, { entries, made }: PlannedCopy): readonly Entry[] | undefined {
   /** Directories that the root does not have: nothing can be in the way in them. */
   const absent = new Set<string>();
+  /** Where in the list the directories are that only lead to the destination, and are there already. */
+  const passed: number[] = [];
   let laid: Entry[] | undefined;
   for (const [at, entry] of entries.entries()) {
     const path = `/${entry.path}`;
@@ -23,12 +26,30 @@ export function layOver(root: RootFs, { entries, made }: PlannedCopy): readonly 
     }
     if (there.kind !== "directory" || entry.kind !== "directory") return undefined;
     // Of a directory that was copied, the source's attributes win.
-    if (!made.has(path) || isSame(entry, there)) continue;
+    if (!made.has(path)) continue;
+    passed.push(at);
+    if (isSame(entry, there)) continue;
     laid ??= [...entries];
     laid[at] = asItIs(entry, there);
   }
-  root.applyEntries(laid ?? entries);
-  return laid ?? entries;
+  const unchanged = unchangedOf(entries, passed);
+  const changes = laid ?? entries;
+  const result = unchanged.size === 0 ? changes : changes.filter((_, at) => !unchanged.has(at));
+  root.applyEntries(result);
+  return result;
+}
+
+/** Those of the directories into which nothing comes. */
+function unchangedOf(entries: readonly Entry[], passed: readonly number[]): ReadonlySet<number> {
+  const unchanged = new Set<number>();
+  // What is below comes after, so the deepest is seen first.
+  for (const at of passed.toReversed()) {
+    const { from, to } = placesBelow(entries, entries[at]?.path ?? "", at);
+    let below = from;
+    while (below < to && unchanged.has(below)) below++;
+    if (below === to) unchanged.add(at);
+  }
+  return unchanged;
 }
 
 function isSame(entry: DirectoryEntry, there: SourceNode): boolean {
