@@ -10,6 +10,9 @@ export function cleanPath(path: string): string {
   return `/${kept.join("/")}`;
 }
 
+/** Linux' own limit for a path, and for what a link says; a tree with longer ones would cost more than it can be worth. */
+export const LONGEST_PATH = 4096;
+
 /** Of clean absolute paths and names. */
 export function joinPath(directory: string, name: string): string {
   return directory === "/" ? `/${name}` : `${directory}/${name}`;

@@ -242,3 +242,17 @@ describe("an archive", () => {
     expect(await isArchive(once(bytes))).toBe(false);
   });
 });
+
+const longest = "a/".repeat(20_000);
+
+test.each([
+  ["path", entry(`${longest}f`)],
+  ["link's target", entry("link", { kind: "symlink", linkTarget: longest })],
+  ["hard link's target", entry("link", { kind: "hardlink", linkTarget: longest })],
+])(
+  "a %s that Linux would not take is refused",
+  async (_, member) => {
+    await expect(added(emptyRootFs(), "/", [member])).rejects.toMatchObject({ code: "TAR_INVALID" });
+  },
+  5000,
+);

@@ -1,6 +1,6 @@
-import { UndockedError } from "@undocked/registry";
+import { FormatError, UndockedError } from "@undocked/registry";
 import { readTar, type TarHeader, type TarLimits } from "@undocked/registry/tar";
-import { baseName, cleanPath, joinPath, parentPath } from "../context/path.ts";
+import { baseName, cleanPath, joinPath, LONGEST_PATH, parentPath } from "../context/path.ts";
 import { resolveInside } from "../context/resolve.ts";
 import type { FileContent, SourceNode, SourceTree } from "../context/source-tree.ts";
 import { subTree } from "../context/sub-tree.ts";
@@ -8,6 +8,7 @@ import { inflated } from "../layer/inflate.ts";
 import type { ChangeSet } from "./change-set.ts";
 import { CopyError } from "./copy-error.ts";
 import { makeDirectories, notDirectory } from "./directories.ts";
+import { longestOf } from "./index-layer.ts";
 import type { Owner } from "./owner.ts";
 import type { LayerContent } from "./rootfs.ts";
 
@@ -54,6 +55,9 @@ export async function unpackArchive(changes: ChangeSet, step: ArchiveStep): Prom
   makeDirectories(changes, destination, { uid: 0, gid: 0, ...step.owner, mode: 0o755, mtime: step.now });
   const links: LinkedFiles = new Map();
   for await (const { header } of readTar(inflated(step.archive), step.limits)) {
+    const length = longestOf(header);
+    if (length > LONGEST_PATH)
+      throw new FormatError("TAR_INVALID", `The archive has a path of ${length} characters.`);
     unpack(changes, destination, header, step, links);
   }
   settleLinks(changes, links);

@@ -1,4 +1,4 @@
-import { baseName, compareBytes, parentPath } from "../context/path.ts";
+import { baseName, compareBytes, LONGEST_PATH, parentPath } from "../context/path.ts";
 import type { FileContent, SourceNode } from "../context/source-tree.ts";
 import type { Entry } from "../layer/entry.ts";
 import { CopyError } from "./copy-error.ts";
@@ -15,7 +15,7 @@ export interface ChangeSet {
   /**
    * As {@link RootFs.put}.
    *
-   * @throws {CopyError} `COPY_NAME_RESERVED` for a name that a layer cannot hold
+   * @throws {CopyError} `COPY_NAME_RESERVED` for a name that a layer cannot hold, `COPY_CONFLICT` for a path that is too long
    */
   put(path: string, node: SourceNode, content?: FileContent): void;
   /** Puts a directory that is only needed for what comes into it. */
@@ -46,7 +46,7 @@ export function changeSet(root: RootFs): ChangeSet {
   }
 
   function put(path: string, node: SourceNode, content?: FileContent): void {
-    checkName(path);
+    checkPath(path);
     if (node.kind !== "directory" && root.lstat(path)?.kind === "directory") emptied.add(path);
     root.put(path, node, content);
     changed.add(path);
@@ -101,7 +101,7 @@ export function fillingOf(root: RootFs): ChangeSet {
   let trees = 0;
 
   function put(path: string, node: SourceNode, content?: FileContent): void {
-    checkName(path);
+    checkPath(path);
     root.put(path, node, content);
     if (made.size > 0) made.delete(path);
   }
@@ -121,8 +121,15 @@ export function fillingOf(root: RootFs): ChangeSet {
   };
 }
 
-/** Readers of a layer take such a name for an order to delete what stands beside it. */
-function checkName(path: string): void {
+function checkPath(path: string): void {
+  if (path.length > LONGEST_PATH) {
+    throw new CopyError(
+      "COPY_CONFLICT",
+      `${path.slice(0, 60)}… has ${path.length} characters: file name too long`,
+      { hint: `Copy to a path of at most ${LONGEST_PATH} characters.` },
+    );
+  }
+  // Readers of a layer take such a name for an order to delete what stands beside it.
   if (!baseName(path).startsWith(".wh.")) return;
   throw new CopyError(
     "COPY_NAME_RESERVED",

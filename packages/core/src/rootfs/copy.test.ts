@@ -363,3 +363,32 @@ test("a failed COPY of a stage's own files names the way out of a file", () => {
     }),
   );
 });
+
+describe("a path that Linux would not take", () => {
+  const deep = "/a".repeat(20_000);
+
+  test("is no place for a COPY", () => {
+    const tree = memoryTree({ file: { content: "" } });
+    expect(() => copy(emptyRootFs(), stepOf(tree, ["file"], `${deep}/`))).toThrow(
+      expect.objectContaining({ code: "COPY_CONFLICT" }),
+    );
+  });
+
+  test("comes out of no COPY", () => {
+    const tree = memoryTree({ ["/a".repeat(1500)]: { content: "" } });
+    expect(() => copy(emptyRootFs(), stepOf(tree, ["."], "/a".repeat(1500)))).toThrow(
+      expect.objectContaining({ code: "COPY_CONFLICT" }),
+    );
+  });
+
+  test("is no place to work in", () => {
+    expect(() => workdir(emptyRootFs(), deep, { owner: { uid: 0, gid: 0 }, now: 0 })).toThrow(
+      expect.objectContaining({ code: "COPY_CONFLICT" }),
+    );
+  });
+
+  test("is one unit longer than what may be as deep as it likes", () => {
+    const root = rootOf({ ["/a".repeat(2047)]: { content: "" } });
+    expect(root.clone().entries()).toHaveLength(2047);
+  });
+});

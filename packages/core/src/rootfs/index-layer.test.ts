@@ -149,3 +149,12 @@ describe("attacks", () => {
     expect(entries.map(({ path }) => path)).toEqual(["/__proto__/constructor", "/toString"]);
   });
 });
+
+const longest = "a/".repeat(20_000);
+
+test.each([
+  ["path", entry(`${longest}f`)],
+  ["link's target", entry("link", { kind: "symlink", linkTarget: longest })],
+])("a %s that Linux would not take is refused", async (_, member) => {
+  await expect(indexLayer(once(await tarOf(member)))).rejects.toMatchObject({ code: "LAYER_INVALID" });
+});

@@ -1,6 +1,6 @@
 import { tally } from "@undocked/registry";
 import { readTar, type TarHeader, type TarLimits, type TarMember } from "@undocked/registry/tar";
-import { baseName, cleanPath, joinPath, parentPath } from "../context/path.ts";
+import { baseName, cleanPath, joinPath, LONGEST_PATH, parentPath } from "../context/path.ts";
 import { inflated } from "../layer/inflate.ts";
 import { LayerError } from "../layer/layer-error.ts";
 import type { IndexEntry, LayerIndex } from "./layer-index.ts";
@@ -28,8 +28,6 @@ const KEPT =
   /^\/(?:etc\/(?:passwd|group|os-release|ld\.so\.conf|ld\.so\.cache|ld\.so\.preload|ld\.so\.conf\.d\/[^/]+\.conf|ld-musl-[^/]+\.path)|usr\/lib\/os-release)$/;
 const MOST_KEPT = 512 * 1024;
 const MOST_KEPT_FILES = 128;
-/** Linux' own limit; deeper trees would cost more than they can be worth. */
-const LONGEST = 4096;
 
 /**
  * Reads a layer once, as it comes from a store, and keeps what its headers say.
@@ -88,9 +86,10 @@ async function keep(path: string, { header, body }: TarMember, files: Map<string
 
 /** `undefined` for what stands in a layer for tools alone. */
 function entryOf(header: TarHeader): IndexEntry | undefined {
+  const length = longestOf(header);
+  if (length > LONGEST_PATH)
+    throw new LayerError("LAYER_INVALID", `The layer has a path of ${length} characters.`);
   const path = cleanPath(header.path);
-  if (path.length > LONGEST)
-    throw new LayerError("LAYER_INVALID", `The layer has a path of ${path.length} units.`);
   const name = baseName(path);
   // image-spec, layer.md#whiteouts; what else begins with .wh..wh. is aufs' own.
   if (name === ".wh..wh..opq") return { path: parentPath(path), kind: "opaque" };
@@ -112,6 +111,11 @@ function entryOf(header: TarHeader): IndexEntry | undefined {
     ...(deviceMinor === undefined ? {} : { deviceMinor }),
     ...(xattrs === undefined ? {} : { xattrs: encoded(xattrs) }),
   };
+}
+
+/** Characters of the member's longest path. */
+export function longestOf({ path, linkTarget = "" }: TarHeader): number {
+  return Math.max(path.length, linkTarget.length);
 }
 
 function encoded(xattrs: Readonly<Record<string, Uint8Array>>): Record<string, string> {
