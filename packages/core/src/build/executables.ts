@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { platformMatches, type Diagnostic, type Platform } from "@undocked/registry";
 import { gateKey } from "../cache/gate-key.ts";
+import { areToldApart } from "../cache/layer-key.ts";
 import type { RecipeCache } from "../cache/recipe-cache.ts";
 import type { FileContent } from "../context/source-tree.ts";
 import { staticGate } from "../elf/gate.ts";
@@ -54,7 +55,7 @@ export async function refusedExecutables(
     const refusal = await judged(file, platform);
     if (refusal !== undefined) refused.push(refusal);
   }
-  if (key !== undefined && refused.length === 0) await known?.note(key);
+  if (key !== undefined && refused.length === 0 && areToldApart(entries)) await known?.note(key);
   return refused;
 }
 

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -10,12 +10,14 @@ beforeAll(() => {
   place = mkdtempSync(join(tmpdir(), "undocked-input-"));
   mkdirSync(join(place, "directory"));
   writeFileSync(join(place, "file"), "FROM scratch\n");
+  symlinkSync("loop", join(place, "loop"));
 });
 afterAll(() => rmSync(place, { recursive: true }));
 
 test.each([
   ["missing", "no such file"],
   ["file/below", "no such file"],
+  ["loop", "no such file"],
   ["directory", "it is a directory"],
 ])("a Dockerfile at %s is not there: %s", async (name, what) => {
   const path = join(place, name);

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { basename, relative, resolve } from "node:path";
 import { digestOf, encodeJson, UndockedError, type Digest } from "@undocked/registry";
 import { directoryTree, type DirectoryTreeOptions } from "../context/directory-tree.ts";
+import { unreadable } from "../context/host-file.ts";
 import { mappedTree, type MappedTree } from "../context/mapped-tree.ts";
 import { memoryTree } from "../context/memory-tree.ts";
 import { observedTree, type ObservedTree } from "../context/observed-tree.ts";
@@ -129,10 +130,10 @@ function readHost(path: string): Uint8Array | undefined {
     if (
       error instanceof Error &&
       "code" in error &&
-      ["ENOENT", "ENOTDIR", "EISDIR"].includes(String(error.code))
+      ["ENOENT", "ENOTDIR", "EISDIR", "ELOOP", "ENAMETOOLONG"].includes(String(error.code))
     )
       return undefined;
-    throw error;
+    throw unreadable(path, error);
   }
 }
 

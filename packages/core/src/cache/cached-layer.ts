@@ -9,7 +9,7 @@ import {
   type LayerSink,
   type MakeLayerOptions,
 } from "../layer/make-layer.ts";
-import { layerKeys } from "./layer-key.ts";
+import { areToldApart, layerKeys } from "./layer-key.ts";
 import type { RecipeCache } from "./recipe-cache.ts";
 import { sharedWork } from "./shared-work.ts";
 
@@ -49,17 +49,22 @@ export async function cachedLayer(
     source: lazySource(layer, store, () => makeLayer(store, entries, options)),
   });
   const { shape, inputs } = layerKeys(entries, options);
-  const makeInTurn = (): Promise<Layer> =>
-    inputs === undefined || place === undefined
-      ? turn(make, signal)
-      : making(`${place}\0${inputs}`, signal, async (shared) => {
-          // Somebody may have made it since it was looked for.
-          const known = await recipes?.read(inputs);
-          if (known !== undefined && (await store.exists(known.descriptor))) return known;
-          const layer = await turn(() => make(shared), shared);
-          await recipes?.write(inputs, layer);
-          return layer;
-        });
+  async function makeInTurn(): Promise<Layer> {
+    if (inputs === undefined || place === undefined) return await turn(make, signal);
+    let own: Layer | undefined;
+    const shared = await making(`${place}\0${inputs}`, signal, async (together) => {
+      // Somebody may have made it since it was looked for.
+      const known = await recipes?.read(inputs);
+      if (known !== undefined && (await store.exists(known.descriptor)))
+        return { layer: known, isSure: true };
+      own = await turn(() => make(together), together);
+      const isSure = areToldApart(entries);
+      if (isSure) await recipes?.write(inputs, own);
+      return { layer: own, isSure };
+    });
+    // What somebody else has read may not be what is to be read here.
+    return own ?? (shared.isSure ? shared.layer : await turn(make, signal));
+  }
   if (recipes === undefined) return lazy(await makeInTurn());
   const known =
     (inputs === undefined ? undefined : await recipes.read(inputs)) ??
@@ -67,12 +72,18 @@ export async function cachedLayer(
   const isAtHand = known !== undefined && (isRepeatable || (await store.exists(known.descriptor)));
   const layer = isAtHand ? known : await makeInTurn();
   await recipes.note(shape);
-  if (inputs !== undefined) await recipes.write(inputs, layer);
+  if (inputs !== undefined && areToldApart(entries)) await recipes.write(inputs, layer);
   await recipes.write(tarKey(layer.diffId, options), layer);
   return lazy(layer);
 }
 
-const making = sharedWork<Layer>();
+interface Made {
+  readonly layer: Layer;
+  /** Whether its files were, when they were read, those that its key tells of. */
+  readonly isSure: boolean;
+}
+
+const making = sharedWork<Made>();
 
 async function sameTar(
   recipes: RecipeCache,

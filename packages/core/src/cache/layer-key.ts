@@ -43,6 +43,11 @@ export function layerKeys(entries: Iterable<Entry>, options: MakeLayerOptions): 
   };
 }
 
+/** Whether each file still has its identity: one that turns out to be another when it is read has none any more. */
+export function areToldApart(entries: readonly Entry[]): boolean {
+  return entries.every((entry) => entry.kind !== "file" || entry.content.identity !== undefined);
+}
+
 /** Lines hashed in one go; a call for each would cost more than the hashing. */
 const BATCH = 1000;
 

@@ -159,6 +159,27 @@ test("a missing directory and a file are refused", () => {
   }
 });
 
+test("what the user may not read is told, and names the path", () => {
+  chmodSync(directory, 0o755);
+  chmodSync(write("f"), 0o000);
+  mkdirSync(join(directory, "d"), { mode: 0o311 });
+  const root = process.geteuid?.() === 0;
+  // Root may read everything.
+  if (root) process.seteuid?.(65534);
+  try {
+    const tree = directoryTree(directory);
+    for (const [path, look] of [
+      ["f", () => tree.open("/f").readAt?.(0, 1)],
+      ["d", () => tree.list("/d")],
+    ] as const) {
+      const message = expect.stringContaining(join(directory, path));
+      expect(look).toThrow(expect.objectContaining({ code: "FILE_UNREADABLE", message }));
+    }
+  } finally {
+    if (root) process.seteuid?.(0);
+  }
+});
+
 test("names that no file system has are not there", () => {
   const tree = directoryTree(directory);
   expect(tree.lstat(`/${"n".repeat(5000)}`)).toBeUndefined();

@@ -1,7 +1,8 @@
 import { constants, lstatSync, readdirSync, readlinkSync, type BigIntStats } from "node:fs";
 import { join, resolve } from "node:path";
 import { ContextError } from "./context-error.ts";
-import { HostFile } from "./host-file.ts";
+import { fileState, isTold } from "./file-state.ts";
+import { HostFile, unreadable } from "./host-file.ts";
 import { baseName, compareBytes, joinPath, parentPath, sortByBytes } from "./path.ts";
 import type { NodeKind, SourceNode, SourceTree } from "./source-tree.ts";
 
@@ -69,7 +70,7 @@ export function directoryTree(
   function listed(path: string): Listing {
     const isDirectory = look(path)?.node.kind === "directory";
     const place = hostDirectory(path);
-    const names = isDirectory ? sortByBytes(readdirSync(place)) : [];
+    const names = isDirectory ? namesOf(place) : [];
     const seen = names.map((name) => {
       const found =
         (alone.size === 0 ? undefined : alone.get(joinPath(path, name))) ?? seenAt(place, name, identities);
@@ -100,6 +101,14 @@ export function directoryTree(
       look: lookAnew,
     },
   };
+}
+
+function namesOf(directory: string): string[] {
+  try {
+    return sortByBytes(readdirSync(directory));
+  } catch (cause) {
+    throw unreadable(directory, cause);
+  }
 }
 
 function namesIn(directory: string): string[] | undefined {
@@ -152,7 +161,8 @@ function seenAt(
   if (stats === undefined) return undefined;
   const node = nodeOf(stats, path);
   if (node.kind !== "file") return { node };
-  return new HostFile(directory, name, node, identities === "stat" ? identityOf(stats) : undefined);
+  const state = identities === "stat" ? fileState(stats) : undefined;
+  return new HostFile(directory, name, node, { state, isTold: isTold(stats) });
 }
 
 const LSTAT = { throwIfNoEntry: false, bigint: true } as const;
@@ -185,21 +195,18 @@ function nodeOf(stats: BigIntStats, hostPath: string): SourceNode {
     gid: 0,
     mtime: secondsOf(stats),
     size: kind === "file" ? Number(stats.size) : 0,
-    ...(kind === "symlink" ? { linkTarget: readlinkSync(hostPath) } : {}),
+    ...(kind === "symlink" ? { linkTarget: linkTargetAt(hostPath) } : {}),
     ...(kind === "file" && stats.nlink > 1n ? { linkGroup: `${stats.dev}:${stats.ino}` } : {}),
     ...(device ? { deviceMajor: majorOf(Number(stats.rdev)), deviceMinor: minorOf(Number(stats.rdev)) } : {}),
   };
 }
 
-/** Longer than the tick of any file system's clock: FAT's is 2 seconds. */
-const TICK_MS = 2000;
-
-/** Of a file that was changed just now there is none: it could change again within the tick and look the same. */
-function identityOf(stats: BigIntStats): string | undefined {
-  const { dev, ino, size, mtimeNs, ctimeNs, mtimeMs, ctimeMs } = stats;
-  const isSettled = Math.max(Number(mtimeMs), Number(ctimeMs)) + TICK_MS < Date.now();
-  // Joined, it is one text in memory; a template's stays in its parts.
-  return isSettled ? ["stat", dev, ino, size, mtimeNs, ctimeNs].join(":") : undefined;
+function linkTargetAt(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch (cause) {
+    throw unreadable(path, cause);
+  }
 }
 
 /** Rounded down, before 1970 too. */

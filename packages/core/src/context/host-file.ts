@@ -1,6 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { ContextError } from "./context-error.ts";
+import { fileState, seemsUnchanged } from "./file-state.ts";
 import { joinPath } from "./path.ts";
 import type { FileContent, OpenFile, SourceNode } from "./source-tree.ts";
 
@@ -8,21 +9,34 @@ const PIECE = 1024 * 1024;
 /** After so many bytes other work of the process gets its turn. */
 const SLICE = 4 * PIECE;
 
+/** How a file was found. */
+export interface FoundFile {
+  /** By {@link fileState}; `undefined`: nothing but its size is trusted. */
+  readonly state: string | undefined;
+  /** Whether its content is told by that. */
+  readonly isTold: boolean;
+}
+
 /**
- * A file of the machine that must stay a regular file of its size. A class, because there may be a hundred thousand: functions
- * of each one's own would take several times the memory.
+ * A file of the machine that must stay a regular file of its size and time. A class, because there may be a hundred thousand:
+ * functions of each one's own would take several times the memory.
+ *
+ * The state is compared on the very file that was read: a path may lead to another one meanwhile, and back. What seems unchanged
+ * and is in another state, as a file that got a second name, loses its identity: it is read, and not known again.
  */
 export class HostFile implements FileContent {
   readonly node: SourceNode;
-  readonly identity?: string;
+  identity?: string;
   readonly #directory: string;
   readonly #name: string;
+  readonly #state: string | undefined;
 
-  constructor(directory: string, name: string, node: SourceNode, identity: string | undefined) {
+  constructor(directory: string, name: string, node: SourceNode, { state, isTold }: FoundFile) {
     this.#directory = directory;
     this.#name = name;
+    this.#state = state;
     this.node = node;
-    if (identity !== undefined) this.identity = identity;
+    if (state !== undefined && isTold) this.identity = state;
   }
 
   get size(): number {
@@ -35,20 +49,26 @@ export class HostFile implements FileContent {
 
   openFile(): OpenFile {
     const path = this.#path;
-    const file = openFile(path, this.size);
+    const file = open(path);
     return {
-      read: (into, position) => readFully(file, into, position, path),
+      read: (into, position) => {
+        readFully(file, into, position, path);
+        // At the end, so that all of it is of one state.
+        if (position + into.byteLength === this.size) this.#check(file, path);
+      },
       close: () => closeSync(file),
     };
   }
 
   readAt(position: number, length: number): Uint8Array {
-    // What the file has become is not asked: who looks at a part of it must not rely on the rest.
     const path = this.#path;
     const file = open(path);
     try {
       const wanted = Math.max(0, Math.min(length, this.size - position));
-      return readPiece(file, position, wanted, path);
+      const piece = readPiece(file, position, wanted, path);
+      // No fault here: who looks at a part of it must not rely on the rest.
+      if (this.identity !== undefined && this.identity !== stateOf(file)) delete this.identity;
+      return piece;
     } finally {
       closeSync(file);
     }
@@ -56,24 +76,33 @@ export class HostFile implements FileContent {
 
   async *stream(): AsyncGenerator<Uint8Array, void, void> {
     const path = this.#path;
-    const file = openFile(path, this.size);
+    const file = open(path);
     try {
+      // Who has seen enough does not come to the end.
+      this.#check(file, path);
       for (let at = 0; at < this.size; at += PIECE) {
         if (at > 0 && at % SLICE === 0) await setImmediate();
         yield readPiece(file, at, Math.min(PIECE, this.size - at), path);
       }
+      this.#check(file, path);
     } finally {
       closeSync(file);
     }
   }
+
+  #check(file: number, path: string): void {
+    const stats = fstatSync(file, { bigint: true });
+    if (!stats.isFile() || stats.size !== BigInt(this.size)) throw changed(path);
+    if (this.#state === undefined) return;
+    const state = fileState(stats);
+    if (state === this.#state) return;
+    if (!seemsUnchanged(state, this.#state)) throw changed(path);
+    delete this.identity;
+  }
 }
 
-function openFile(path: string, size: number): number {
-  const file = open(path);
-  const stats = fstatSync(file);
-  if (stats.isFile() && stats.size === size) return file;
-  closeSync(file);
-  throw changed(path);
+function stateOf(file: number): string {
+  return fileState(fstatSync(file, { bigint: true }));
 }
 
 /** Neither through a link nor waiting for a fifo's other end, should somebody have put one there meanwhile. */
@@ -83,15 +112,20 @@ function open(path: string): number {
   try {
     return openSync(path, FLAGS);
   } catch (cause) {
-    const denied =
-      cause instanceof Error && "code" in cause && (cause.code === "EACCES" || cause.code === "EPERM");
-    throw denied
-      ? new ContextError("FILE_UNREADABLE", `${path} cannot be read: permission denied.`, {
-          hint: "Let the user who builds read it, or leave it out with .dockerignore.",
-          cause,
-        })
-      : new ContextError("FILE_CHANGED", `${path} cannot be read.`, { hint: "Build again.", cause });
+    throw unreadable(path, cause);
   }
+}
+
+/** What to tell of something that was there, and does not let itself be read. */
+export function unreadable(path: string, cause: unknown): ContextError {
+  const isDenied =
+    cause instanceof Error && "code" in cause && (cause.code === "EACCES" || cause.code === "EPERM");
+  return isDenied
+    ? new ContextError("FILE_UNREADABLE", `${path} cannot be read: permission denied.`, {
+        hint: "Let the user who builds read it, or leave it out with .dockerignore.",
+        cause,
+      })
+    : new ContextError("FILE_CHANGED", `${path} cannot be read.`, { hint: "Build again.", cause });
 }
 
 function readPiece(file: number, position: number, length: number, path: string): Uint8Array {

@@ -44,7 +44,7 @@ export interface FileContent {
   openFile?(): OpenFile;
   /**
    * Tells one state of the bytes from another without reading them: of two contents with one identity the bytes are the
-   * same, in other processes too. Absent: nobody can tell.
+   * same, in other processes too. Absent: nobody can tell, or can tell no more since it was read.
    */
   readonly identity?: string;
   /** Told ahead by whoever will read it: lets many files of one compressed layer be taken out in one pass. */
