@@ -1,9 +1,11 @@
+import { execFileSync } from "node:child_process";
 import {
   chmodSync,
   cpSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  renameSync,
   rmSync,
   symlinkSync,
   unlinkSync,
@@ -76,6 +78,12 @@ beforeAll(async () => {
   mkdirSync(join(ignoring, "logs"), { recursive: true });
   for (const [name, text] of Object.entries({ ".dockerignore": "logs\n*.tmp\n", a: "a", "logs/1": "1" }))
     writeFileSync(join(ignoring, name), text, { mode: 0o644 });
+  for (const [name, text] of Object.entries({ mapped: "one", swapped: "one", "swapped-other": "two" })) {
+    mkdirSync(join(place, name, "src"), { recursive: true });
+    writeFileSync(join(place, name, "src/a.js"), text, { mode: 0o644 });
+    utimesSync(join(place, name, "src/a.js"), 1_500_000_000, 1_500_000_000);
+  }
+  execFileSync("mkfifo", [join(place, "mapped/src/pipe")]);
   // Files that were written just now are not trusted by their times.
   await sleep(2100);
 });
@@ -232,6 +240,51 @@ test("what a .dockerignore leaves out does not count; what it says does", async 
   const second = await publish(options);
   expect(second.digest).not.toBe(first.digest);
   expect(second.digest).toBe(await expected(options));
+});
+
+test("the time of a directory decides where the image has it: before the epoch that times are cut to", async () => {
+  const directory = join(context, "src/deep");
+  const asked = { sourceDateEpoch: 1_000_000_000 };
+  utimesSync(directory, 1_100_000_000, 1_100_000_000);
+  const first = await publish(asked);
+  utimesSync(directory, 1_200_000_000, 1_200_000_000);
+  expect([...(await publish(asked)).asked].sort()).toEqual(questions());
+  utimesSync(directory, 900_000_000, 900_000_000);
+  const second = await publish(asked);
+  expect(second.digest).not.toBe(first.digest);
+  expect(second.digest).toBe(await expected(asked));
+});
+
+test("a mapped file that is refused does not count where no COPY takes it", async () => {
+  const asked = {
+    project: join(place, "mapped"),
+    files: [{ from: "src", to: "lib" }],
+    dockerfile: { text: `FROM ${base}\nCOPY lib/*.js /app/\n` },
+  };
+  const first = await publish(asked);
+  const second = await publish(asked);
+  expect(second.digest).toBe(first.digest);
+  expect([...second.asked].sort()).toEqual(questions());
+});
+
+test("what a directory has that takes another's place for a while is not taken for that one's", async () => {
+  const own = join(place, "swapped");
+  const other = join(place, "swapped-other");
+  const kept = join(place, "swapped-kept");
+  let isSwapped = false;
+  const swap = ({ kind }: BuildEvent): void => {
+    if (kind !== "step" || isSwapped) return;
+    isSwapped = true;
+    renameSync(own, kept);
+    renameSync(other, own);
+  };
+  const during = await publish({ context: own, onEvent: swap });
+  renameSync(own, other);
+  renameSync(kept, own);
+  expect(during.digest).toBe(await expected({ context: other }));
+  const after = await publish({ context: own });
+  expect(after.digest).not.toBe(during.digest);
+  expect(after.digest).toBe(await expected({ context: own }));
 });
 
 test("a warning is told each time, and a fault is told each time", async () => {

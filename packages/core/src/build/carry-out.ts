@@ -18,7 +18,7 @@ import { mergeFindings } from "./platform-faults.ts";
 import { proveStarts } from "./prove-start.ts";
 import { namedBases, type BuildRecords } from "./record.ts";
 import type { Scope } from "./scope.ts";
-import { applyStages } from "./stage.ts";
+import { applyStages, type BuiltStage } from "./stage.ts";
 import { formatTagged } from "./tagged-reference.ts";
 import { clientOptions, type Workspace } from "./workspace.ts";
 import { writeLayers } from "./write-layers.ts";
@@ -109,7 +109,10 @@ export async function carryOut({
   const { root } = index ?? first;
   const result = { root, images, ...(index === undefined ? {} : { index: index.index }), warnings };
   const named = records === undefined ? undefined : namedBases(plans, bases);
-  const recorded = named === undefined ? undefined : records?.keep({ bases: named, events, result });
+  const recorded =
+    named === undefined
+      ? undefined
+      : records?.keep({ latest: latestTime(stages, timestamps), bases: named, events, result });
   const source = imageSource(finished, index, workspace);
   const delivery: Delivery = { root, source, emit, origins: originsOf(finished), signal };
   const whole = { ...delivery, source: outputSource(finished, index, workspace) };
@@ -131,6 +134,12 @@ export async function carryOut({
     store: early?.behind(source) ?? source,
     [Symbol.asyncDispose]: () => workspace[Symbol.asyncDispose](),
   };
+}
+
+/** Of what the files' times are cut to. */
+function latestTime(stages: readonly BuiltStage[], timestamps: BuildOptions["timestamps"]): number {
+  if (timestamps === "preserve") return Number.MAX_SAFE_INTEGER;
+  return Math.max(0, ...stages.flatMap(({ layers }) => layers.map(({ epoch }) => epoch)));
 }
 
 /** Whether it would be told of the same build another time, wherever its image goes. */

@@ -1,7 +1,7 @@
 import { join, resolve } from "node:path";
 import { digestOf, encodeJson, type Descriptor } from "@undocked/registry";
 import { keptTexts } from "../cache/kept-texts.ts";
-import { signatureOf, type Observation, type SignatureOptions } from "../context/observed-tree.ts";
+import { signatureOf, type Observation } from "../context/observed-tree.ts";
 import type { BuildPlan } from "../plan/plan.ts";
 import { VERSION } from "../version.ts";
 import type { BasePool } from "./base-pool.ts";
@@ -16,6 +16,8 @@ export interface BuildRecord {
   readonly observation: Observation;
   /** Of what was observed. */
   readonly signature: string;
+  /** The latest time that anything has in the layers: seconds since 1970. */
+  readonly latest: number;
   /** What the names of its bases stood for. */
   readonly bases: readonly NamedBase[];
   /** What was told, but for what is of one delivery. */
@@ -39,7 +41,7 @@ export interface BuildRecords {
 }
 
 /** Records of earlier releases do not count: they may have judged otherwise. */
-const FORM = "build 1";
+const FORM = "build 2";
 
 /**
  * @param directory - the cache
@@ -49,20 +51,19 @@ export function buildRecords(directory: string, options: BuildOptions, input: Bu
   const texts = keptTexts(join(directory, "recipes", "builds-v1"));
   const { context } = input;
   const key = keyOf(options, input);
-  // With the context's times in the layers, those of its directories decide, too.
-  const counts: SignatureOptions = { directoryTimes: options.timestamps === "preserve" };
   return {
     async unchanged() {
       const json = context === undefined ? undefined : await texts.read(key);
       if (context === undefined || json === undefined) return undefined;
       const record: BuildRecord = JSON.parse(json);
-      const signature = await signatureOf(context, record.observation, { ...counts, anew: true });
+      const { latest } = record;
+      const signature = await signatureOf(context, record.observation, { latest, anew: true });
       return signature === record.signature ? record : undefined;
     },
     async keep(built) {
       const observation = context?.observation();
       if (context === undefined || observation === undefined) return;
-      const signature = await signatureOf(context, observation, counts);
+      const signature = await signatureOf(context, observation, { latest: built.latest });
       if (signature !== undefined)
         await texts.write(key, JSON.stringify({ ...built, observation, signature } satisfies BuildRecord));
     },

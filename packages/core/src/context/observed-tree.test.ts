@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { ContextError } from "./context-error.ts";
 import { directoryTree } from "./directory-tree.ts";
 import { filteredTree } from "./filtered-tree.ts";
 import { memoryTree, type MemoryFile } from "./memory-tree.ts";
@@ -75,19 +76,37 @@ test("a file of which nobody can say whether it changed has no signature", async
   expect(await signatureOf({ ...tree, open }, { directories: ["/a"], paths: [] })).toBeUndefined();
 });
 
-test("the time of a directory counts where it is asked for", async () => {
+test("the time of a directory counts up to the latest that is of interest", async () => {
   const tree = memoryTree(files);
-  const later: SourceTree = {
+  const at = (mtime: number): SourceTree => ({
     ...tree,
     lstat(path) {
       const node = tree.lstat(path);
-      return node?.kind === "directory" ? { ...node, mtime: node.mtime + 1 } : node;
+      return node?.kind === "directory" ? { ...node, mtime } : node;
+    },
+  });
+  const signed = (mtime: number, latest?: number): Promise<string | undefined> =>
+    signatureOf(at(mtime), { directories: ["/"], paths: [] }, latest === undefined ? {} : { latest });
+  expect(await signed(5)).toBe(await signed(9));
+  expect(await signed(5, 4)).toBe(await signed(9, 4));
+  expect(await signed(5, 7)).not.toBe(await signed(9, 7));
+  expect(await signed(8, 7)).toBe(await signed(9, 7));
+  expect(await signed(8, Number.MAX_SAFE_INTEGER)).not.toBe(await signed(9, Number.MAX_SAFE_INTEGER));
+});
+
+test("what is refused whoever looks at it is a state, too", async () => {
+  const tree = memoryTree(files);
+  const refusing: SourceTree = {
+    ...tree,
+    lstat(path) {
+      if (path === "/a/2") throw new ContextError("FILE_KIND_UNSUPPORTED", "a fifo");
+      return tree.lstat(path);
     },
   };
-  const observation = { directories: ["/"], paths: [] };
-  expect(await signatureOf(later, observation)).toBe(await signatureOf(tree, observation));
-  const times = { directoryTimes: true };
-  expect(await signatureOf(later, observation, times)).not.toBe(await signatureOf(tree, observation, times));
+  const observation = { directories: ["/a"], paths: [] };
+  const signature = await signatureOf(refusing, observation);
+  expect(signature).toBeDefined();
+  expect(signature).not.toBe(await signatureOf(tree, observation));
 });
 
 test("a directory of the machine is looked at anew, with the same signature and through what filters it", async () => {

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
+import { ContextError } from "./context-error.ts";
 import { joinPath, parentPath } from "./path.ts";
 import type { Glance, Glimpse, SourceTree } from "./source-tree.ts";
 
@@ -41,8 +42,8 @@ export function observedTree(tree: SourceTree): ObservedTree {
 }
 
 export interface SignatureOptions {
-  /** Whether the time of a directory counts; that of all else always does. */
-  readonly directoryTimes?: boolean;
+  /** No time of a directory counts beyond this one: seconds since 1970. That of all else always does. Default: none counts. */
+  readonly latest?: number;
   /** Whether to look anew, and remember nothing; else it is what the tree has found so far. */
   readonly anew?: boolean;
 }
@@ -55,11 +56,11 @@ export interface SignatureOptions {
 export async function signatureOf(
   tree: SourceTree,
   { directories, paths }: Observation,
-  { directoryTimes = false, anew = false }: SignatureOptions = {},
+  { latest = Number.NEGATIVE_INFINITY, anew = false }: SignatureOptions = {},
 ): Promise<string | undefined> {
   const seen = (anew ? tree.glance : undefined) ?? remembered(tree);
   const hash = createHash("sha256");
-  for (const lines of batched(linesOf(seen, { directories, paths }, directoryTimes))) {
+  for (const lines of batched(linesOf(seen, { directories, paths }, latest))) {
     if (lines.includes(undefined)) return undefined;
     hash.update(lines.join(""));
     // Other work of the process gets its turn.
@@ -72,10 +73,10 @@ export async function signatureOf(
 function* linesOf(
   seen: Glance,
   { directories, paths }: Observation,
-  directoryTimes: boolean,
+  latest: number,
 ): Generator<string | undefined, void, void> {
   const lineOf = (path: string, name: string): string | undefined => {
-    const state = stateOf(seen.look(path), directoryTimes);
+    const state = stateAt(seen, path, latest);
     return state === undefined ? undefined : `${name}\0${state}\0`;
   };
   for (const directory of directories) {
@@ -109,12 +110,22 @@ function remembered(tree: SourceTree): Glance {
   };
 }
 
-function stateOf(found: Glimpse | undefined, directoryTimes: boolean): string | undefined {
+/** What cannot be looked at is told by whoever needs it; nobody may. */
+function stateAt(seen: Glance, path: string, latest: number): string | undefined {
+  try {
+    return stateOf(seen.look(path), latest);
+  } catch (error) {
+    if (error instanceof ContextError) return error.code;
+    throw error;
+  }
+}
+
+function stateOf(found: Glimpse | undefined, latest: number): string | undefined {
   if (found === undefined) return "nothing";
   const { node, identity } = found;
   const { kind, mode, uid, gid, mtime, linkTarget = "", linkGroup = "", xattrs } = node;
   if (kind === "file" && identity === undefined) return undefined;
-  const time = kind === "directory" && !directoryTimes ? "" : mtime;
+  const time = kind === "directory" ? Math.min(mtime, latest) : mtime;
   const device = `${node.deviceMajor ?? ""}:${node.deviceMinor ?? ""}`;
   const attributes = xattrs === undefined ? "" : JSON.stringify(xattrs);
   // What a link leads to may have any character but NUL.
