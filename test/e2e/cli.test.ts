@@ -176,3 +176,13 @@ test("the example of the first seed builds as its README says", async () => {
   expect(image.layers).toHaveLength(4);
   expect(image.config.config?.Entrypoint).toEqual(["/bin/sh", "-c", "$ENTRYPOINT"]);
 });
+
+test.skipIf(!existsSync("/dev/full"))(
+  "an output that cannot be written is told, and is a failure",
+  async () => {
+    const nodeArgs = ["-c", 'exec "$@" >/dev/full', "sh", process.execPath];
+    const run = await runCli(["--help"], { node: "/bin/sh", nodeArgs });
+    expect(run.stderr).toMatch(/^error: the output cannot be written: ENOSPC.*\n$/);
+    expect(run.code).toBe(1);
+  },
+);

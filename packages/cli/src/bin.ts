@@ -2,10 +2,14 @@
 import { main } from "./main.ts";
 import { nodeRefusal } from "./node-version.ts";
 
-// Whoever read the output may go before the work is done: that ends the output, not the work.
+// Whoever read the output may go before the work is done: that ends the output, not the work. So does a full disk, which is told
+// and makes the run a failure.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
+    if (error.code === "EPIPE") return;
+    if (stream === process.stdout)
+      process.stderr.write(`error: the output cannot be written: ${error.message}\n`);
+    process.once("exit", () => (process.exitCode ||= 1));
   });
 }
 
