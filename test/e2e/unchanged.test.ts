@@ -210,6 +210,21 @@ test.each(changes)("%s is seen", async (name, change, comesTo) => {
   expect(second.digest === first.digest).toBe(comesTo === "same");
 });
 
+test("a base that is gone is told as by a build that has no record", async () => {
+  const asked = { platforms: ["linux/amd64", "linux/arm64"], preflight: "off" } as const;
+  await publish(asked);
+  const removed = await fetch(`${bench.registry.url}/v2/base-${runs}/manifests/latest`, { method: "DELETE" });
+  expect(removed.ok).toBe(true);
+  const fault = (options: BuildOptions): Promise<unknown> =>
+    publish(options).then(
+      () => "none",
+      ({ code, message, location, diagnostics }) => ({ code, message, location, diagnostics }),
+    );
+  const cold = await fault({ ...asked, cache: false });
+  expect(cold).toMatchObject({ code: "MANIFEST_UNKNOWN" });
+  expect(await fault(asked)).toEqual(cold);
+});
+
 test("options that make another image are another build", async () => {
   const { digest } = await publish();
   for (const options of [

@@ -67,8 +67,10 @@ async function areUnchanged(
   workspace: Workspace,
   call: CallOptions,
 ): Promise<boolean> {
-  const targets = await Promise.all(bases.map(({ name }) => resolveImage(name, { workspace, ...call })));
-  return targets.every(({ digest }, position) => digest === bases[position]?.target.digest);
+  const targets = await Promise.all(
+    bases.map(({ name }) => resolveImage(name, { workspace, ...call }).catch(untold)),
+  );
+  return targets.every((target, position) => target?.digest === bases[position]?.target.digest);
 }
 
 /** `undefined`: a tag is not there or stands for something else, or that cannot be said. */
@@ -93,7 +95,7 @@ async function pushedBefore(
   return there.length === pushed.length ? there : undefined;
 }
 
-/** Whoever pushes will meet the error again, and tell it. */
+/** Who builds or pushes after all will meet the error again, and tell it with its place. */
 function untold(error: unknown): undefined {
   if (!(error instanceof UndockedError)) throw error;
   return undefined;
