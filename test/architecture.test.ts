@@ -16,7 +16,7 @@ const rules: Rules = {
       errors: [],
       oci: ["errors"],
       tar: ["errors"],
-      files: [],
+      files: ["errors"],
       store: ["errors", "oci", "tar", "files"],
       auth: ["errors", "oci", "files"],
       remote: ["errors", "oci", "store", "auth", "files"],

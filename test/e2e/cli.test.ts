@@ -2,8 +2,9 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { ociLayout, registryClient } from "@undocked/registry";
+import { ociLayout, readAll, registryClient } from "@undocked/registry";
 import { startRegistry, type RunningRegistry } from "@undocked/registry/server";
+import { writeTar } from "@undocked/registry/tar";
 import { buildProcess } from "../../examples/hybridless/build.ts";
 import { mergedUsrBase } from "../support/bases.ts";
 import { buildCli, runCli } from "../support/cli.ts";
@@ -186,3 +187,23 @@ test.skipIf(!existsSync("/dev/full"))(
     expect(run.code).toBe(1);
   },
 );
+
+test.each([
+  ["without a cache", ["--no-cache"]],
+  ["to unpack an archive", []],
+])("a missing directory for temporary files is told, %s", async (_, flags) => {
+  const tar = writeTar([
+    {
+      header: { path: "f", kind: "file", mode: 0o755, uid: 0, gid: 0, mtime: 0, size: 99 },
+      body: Buffer.alloc(99),
+    },
+  ]);
+  const context = join(place, "archive");
+  mkdirSync(context);
+  writeFileSync(join(context, "a.tar"), await readAll(tar));
+  writeFileSync(join(context, "Dockerfile"), "FROM scratch\nADD a.tar /\n");
+  const args = ["build", context, "--quiet", "--cache-dir", join(place, "cache"), ...flags];
+  const run = await runCli(args, { env: { TMPDIR: join(place, "missing") } });
+  expect(run.stderr).toMatch(/^error: .*missing.* \[TEMPORARY_UNUSABLE\]\n {2}hint: .*TMPDIR.*\n$/);
+  expect(run.code).toBe(1);
+});

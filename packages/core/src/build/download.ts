@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdtemp, open, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import {
   ContentError,
@@ -10,6 +9,7 @@ import {
   type CallOptions,
   type RegistryClientOptions,
 } from "@undocked/registry";
+import { inScratch, scratchDirectory } from "@undocked/registry/files";
 import { directoryTree } from "../context/directory-tree.ts";
 import type { FileContent } from "../context/source-tree.ts";
 import type { WrittenFile } from "../rootfs/copy-step.ts";
@@ -58,7 +58,7 @@ export function downloads(
 
   return {
     async fetch(url, checksum) {
-      const directory = await mkdtemp(join(tmpdir(), "undocked-"));
+      const directory = await scratchDirectory();
       directories.push(directory);
       const known = checksum === undefined ? undefined : await kept(url, checksum, directory);
       if (known !== undefined) return known;
@@ -101,7 +101,7 @@ async function spooled(
   try {
     for await (const chunk of body) {
       hash.update(chunk);
-      await file.writeFile(chunk);
+      await inScratch(file.writeFile(chunk));
     }
   } finally {
     await file.close();

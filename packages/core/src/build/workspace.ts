@@ -1,7 +1,8 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { homedir, tmpdir } from "node:os";
+import { rm } from "node:fs/promises";
+import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import type { LocalStore, RegistryClient, RegistryClientOptions, Resolver } from "@undocked/registry";
+import { scratchDirectory } from "@undocked/registry/files";
 import { contentCache } from "../cache/content-cache.ts";
 import { indexCache, type IndexCache } from "../cache/index-cache.ts";
 import { recipeCache, type RecipeCache } from "../cache/recipe-cache.ts";
@@ -31,7 +32,7 @@ export interface Workspace extends AsyncDisposable {
 /** Opens the cache, or a directory of its own that goes with the workspace. */
 export async function openWorkspace(options: BuildOptions): Promise<Workspace> {
   const { cache, registry } = options;
-  const temporary = cache === false ? await mkdtemp(join(tmpdir(), "undocked-")) : undefined;
+  const temporary = cache === false ? await scratchDirectory() : undefined;
   const directory = temporary ?? cacheDirectory(cache);
   const shared = isClient(registry) ? givenClient(registry) : sharedClient(registry);
   const kept = temporary === undefined ? directory : undefined;

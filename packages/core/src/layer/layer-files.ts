@@ -1,6 +1,6 @@
-import { open, mkdtemp, rm, type FileHandle } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { open, rm, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
+import { scratchDirectory, writeScratch } from "@undocked/registry/files";
 import { readTar, type TarLimits } from "@undocked/registry/tar";
 import { cleanPath } from "../context/path.ts";
 import type { FileContent } from "../context/source-tree.ts";
@@ -31,7 +31,7 @@ export interface LayerFiles extends AsyncDisposable {
 /** @param read - all of the blob, anew for each pass; verified by whoever gives it */
 export function layerFiles(
   read: () => AsyncIterable<Uint8Array>,
-  { limits, scratch = tmpdir(), identity }: LayerFilesOptions = {},
+  { limits, scratch, identity }: LayerFilesOptions = {},
 ): LayerFiles {
   const expected = new Set<string>();
   const places = new Map<string, number>();
@@ -111,8 +111,8 @@ interface Spool {
 
 const PIECE = 1024 * 1024;
 
-async function openSpool(scratch: string): Promise<Spool> {
-  const directory = await mkdtemp(join(scratch, "undocked-"));
+async function openSpool(scratch: string | undefined): Promise<Spool> {
+  const directory = await scratchDirectory(scratch);
   const file = await open(join(directory, "files"), "wx+", 0o600);
   return {
     size: 0,
@@ -150,7 +150,7 @@ async function spoolMembers(
       if (header.kind !== "file" || !wanted.has(path)) continue;
       found.set(path, spool.size);
       for await (const chunk of body) {
-        await spool.file.write(chunk, 0, chunk.byteLength, spool.size);
+        await writeScratch(spool.file, chunk, spool.size);
         spool.size += chunk.byteLength;
       }
     }

@@ -1,6 +1,6 @@
-import { mkdtemp, open, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { open, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { scratchDirectory, writeScratch } from "@undocked/registry/files";
 import { bytesSource, type FileSource } from "../elf/byte-source.ts";
 
 /** Up to here a file is held in memory. */
@@ -27,7 +27,7 @@ async function inMemory(chunks: AsyncIterable<Uint8Array>, size: number): Promis
 }
 
 async function onDisk(chunks: AsyncIterable<Uint8Array>, size: number): Promise<FileSource> {
-  const directory = await mkdtemp(join(tmpdir(), "undocked-"));
+  const directory = await scratchDirectory();
   const remove = (): Promise<void> => rm(directory, { recursive: true, force: true });
   try {
     const file = await open(join(directory, "file"), "wx+", 0o600);
@@ -39,7 +39,7 @@ async function onDisk(chunks: AsyncIterable<Uint8Array>, size: number): Promise<
       let at = 0;
       for await (const chunk of chunks) {
         const taken = chunk.subarray(0, size - at);
-        if (taken.byteLength > 0) await file.write(taken, 0, taken.byteLength, at);
+        await writeScratch(file, taken, at);
         at += taken.byteLength;
       }
       return {

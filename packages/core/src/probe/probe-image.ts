@@ -12,6 +12,7 @@ import {
   type Diagnostic,
   type Platform,
 } from "@undocked/registry";
+import { inScratch } from "@undocked/registry/files";
 import { imagesOf } from "../check/documents.ts";
 import { readLayers } from "../check/image-root.ts";
 import { bytesContent } from "../context/memory-tree.ts";
@@ -76,7 +77,7 @@ export async function probeImage(
       hint: "Name a program in ENTRYPOINT.",
     });
   }
-  const directory = await mkdtemp(join(tmpdir(), "undocked-probe-"));
+  const directory = await inScratch(mkdtemp(join(tmpdir(), "undocked-probe-")));
   try {
     await using layers = readLayers(source, call);
     const files = await layers.rootFs(image);

@@ -1,8 +1,8 @@
-import { mkdtemp, open, rm, type FileHandle } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { open, rm, type FileHandle } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { readTar } from "../tar/index.ts";
 import { readChunks, writeChunks } from "../files/chunks.ts";
+import { inScratch, scratchDirectory } from "../files/scratch.ts";
 import { gunzipped } from "./gunzip.ts";
 import { abortable } from "./memory.ts";
 import type { CallOptions } from "./store.ts";
@@ -134,7 +134,7 @@ async function openInflated(path: string, { signal }: CallOptions): Promise<Open
 }
 
 async function inflatedCopy(zipped: AsyncIterable<Uint8Array>): Promise<Opened> {
-  const directory = await mkdtemp(join(tmpdir(), "undocked-"));
+  const directory = await scratchDirectory();
   const removed = (): Promise<void> => rm(directory, { recursive: true, force: true });
   try {
     const file = await open(join(directory, "archive.tar"), "wx+");
@@ -143,7 +143,7 @@ async function inflatedCopy(zipped: AsyncIterable<Uint8Array>): Promise<Opened> 
       await removed();
     };
     try {
-      await writeChunks(file, gunzipped(zipped));
+      await inScratch(writeChunks(file, gunzipped(zipped)));
       return { file, close };
     } catch (error) {
       await file.close();
