@@ -6,11 +6,14 @@ export function fileState({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): st
   return ["stat", dev, ino, size, mtimeNs, ctimeNs].join(":");
 }
 
-/** Whether two states of a path have the same size and time of change: what else differs says nothing of the content. */
+/** Whether two states of a path are of one file with one size and time: what else differs says nothing of the content. */
 export function seemsUnchanged(one: string, other: string): boolean {
-  const [, , , ...oneContent] = one.split(":", 5);
-  const [, , , ...otherContent] = other.split(":", 5);
-  return oneContent.join(":") === otherContent.join(":");
+  return contentOf(one) === contentOf(other);
+}
+
+/** Inode, size and time. */
+function contentOf(state: string): string {
+  return state.split(":").slice(2, 5).join(":");
 }
 
 /** Longer than the tick of any file system's clock: FAT's is 2 seconds. */
