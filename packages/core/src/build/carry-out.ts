@@ -10,7 +10,14 @@ import { completePlans } from "./complete-plan.ts";
 import { earlyPush, pushImage, writeOutput, type Delivery } from "./deliver.ts";
 import { downloads } from "./download.ts";
 import type { BuildEvent } from "./event.ts";
-import { finishImage, imageSource, originsOf, outputSource, type FinishedImage } from "./finished-image.ts";
+import {
+  finishImage,
+  imageSource,
+  originsOf,
+  outputSource,
+  ownLayers,
+  type FinishedImage,
+} from "./finished-image.ts";
 import { treeOptions } from "./input.ts";
 import { checkOffline } from "./offline-check.ts";
 import type { BuildOptions } from "./options.ts";
@@ -114,7 +121,8 @@ export async function carryOut({
       ? undefined
       : records?.keep({ latest: latestTime(stages, timestamps), bases: named, events, result });
   const source = imageSource(finished, index, workspace);
-  const delivery: Delivery = { root, source, emit, origins: originsOf(finished), signal };
+  const origins = originsOf(finished);
+  const delivery: Delivery = { root, source, emit, origins, documents: ownLayers(finished, index), signal };
   const whole = { ...delivery, source: outputSource(finished, index, workspace) };
   const delivered = (async () => {
     for (const output of outputs) await writeOutput(whole, output, tags);

@@ -8,6 +8,7 @@ import {
   type BlobSource,
   type CallOptions,
   type CopyEvent,
+  type CopyOptions,
   type CopyTarget,
   type Descriptor,
   type Reference,
@@ -37,6 +38,8 @@ export interface Delivery {
   readonly emit: (event: BuildEvent) => void;
   /** Which repository has a blob already. */
   readonly origins: ReadonlyMap<string, Reference>;
+  /** Manifests and indexes, with the layers of the build's own that they lead to. */
+  readonly documents: ReadonlyMap<string, readonly Descriptor[]>;
 }
 
 /** Pushes to each repository once, with all of its tags. */
@@ -58,7 +61,12 @@ export async function pushImage(
     };
     const own = name === early?.to ? early : undefined;
     const names = group.map(({ tag }) => tag);
-    await send(delivery, name, own?.repository ?? repository, names, mountFrom, own?.sent);
+    await send(delivery, name, own?.repository ?? repository, names, {
+      mountFrom,
+      isNew: ({ digest }) =>
+        own !== undefined &&
+        delivery.documents.get(digest)?.some((layer) => own.isMade(layer.digest)) === true,
+    });
     for (const { tag } of group) {
       pushed.push({ reference: `${name}:${tag}`, repository: name, tag, digest: delivery.root.digest });
     }
@@ -72,8 +80,6 @@ export interface EarlyPush extends EarlyUpload {
   readonly to: string;
   /** Knows what has been taken already. */
   readonly repository: CopyTarget & BlobSink & Tagger;
-  /** What was sent before the push. */
-  readonly sent: ReadonlySet<string>;
 }
 
 export interface EarlyPushOptions extends CallOptions {
@@ -102,17 +108,18 @@ export function earlyPush(
           : { kind: "progress", to, content: target, bytes },
       ),
   });
-  const sent = new Set<string>();
   return {
     ...upload,
     to,
-    sent,
     repository: {
       ...repository,
       async exists(target, options) {
         const outcome = await upload.outcome(target.digest);
-        if (outcome === "copied") sent.add(target.digest);
-        return outcome !== undefined || (await repository.exists(target, options));
+        return outcome === undefined ? await repository.exists(target, options) : outcome === "exists";
+      },
+      async push(target, content, options) {
+        if ((await upload.outcome(target.digest)) === undefined)
+          await repository.push(target, content, options);
       },
     },
   };
@@ -171,21 +178,14 @@ async function send(
   to: string,
   sink: BlobSink & Tagger,
   tags: readonly string[],
-  mountFrom?: (target: Descriptor) => string | undefined,
-  sent: ReadonlySet<string> = new Set(),
+  options: Pick<CopyOptions, "mountFrom" | "isNew"> = {},
 ): Promise<void> {
   const { root, source, signal, emit } = delivery;
   await copyImage(root, source, sink, {
     tags,
-    ...(mountFrom === undefined ? {} : { mountFrom }),
+    ...options,
     ...(signal === undefined ? {} : { signal }),
-    onEvent: (event: CopyEvent) =>
-      emit(
-        contentEvent(
-          to,
-          event.kind === "exists" && sent.has(event.target.digest) ? { ...event, kind: "copied" } : event,
-        ),
-      ),
+    onEvent: (event: CopyEvent) => emit(contentEvent(to, event)),
   });
   emit({ kind: "output", to, root });
 }

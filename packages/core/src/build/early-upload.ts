@@ -21,6 +21,8 @@ export interface EarlyUpload extends AsyncDisposable {
    * to tell why it does not go.
    */
   outcome(digest: Digest): Promise<"copied" | "exists" | undefined>;
+  /** Whether content was written here: it has been made for this image. */
+  isMade(digest: Digest): boolean;
   /** A source that has what was written here, even if it has lost it: the repository took it. */
   behind(source: BlobSource): BlobSource;
 }
@@ -68,7 +70,7 @@ export function earlyUpload(
         () => counted(store.fetch(target, { signal }), (bytes) => onProgress(bytes, target)),
         target.digest,
       ),
-      { signal },
+      { signal, known: "absent" },
     );
     return "copied";
   }
@@ -105,7 +107,10 @@ export function earlyUpload(
           const target = isKept
             ? await store.ingest(mediaType, sending(all), call)
             : await described(mediaType, all, sending);
-          const outcome = finish(target, stream?.end(target), isKept).catch(() => undefined);
+          const sent = stream?.end(target);
+          // Another platform's may be the same.
+          const same = sent === undefined ? underWay.get(target.digest) : undefined;
+          const outcome = same ?? finish(target, sent, isKept).catch(() => undefined);
           underWay.set(target.digest, outcome);
           return target;
         } catch (error) {
@@ -116,6 +121,7 @@ export function earlyUpload(
       },
     },
     outcome: async (digest) => underWay.get(digest),
+    isMade: (digest) => underWay.has(digest),
     behind: (source) => ({
       ...source,
       async *fetch(target, call) {

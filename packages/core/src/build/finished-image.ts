@@ -103,3 +103,15 @@ export function originsOf(images: readonly FinishedImage[]): ReadonlyMap<string,
   }
   return origins;
 }
+
+/** The manifests and the index, each with the layers of the build's own that it leads to. */
+export function ownLayers(
+  images: readonly FinishedImage[],
+  index: AssembledIndex | undefined,
+): ReadonlyMap<string, readonly Descriptor[]> {
+  const documents = new Map(
+    images.map(({ root, own }) => [root.digest, own.map(({ descriptor }) => descriptor)]),
+  );
+  if (index !== undefined) documents.set(index.root.digest, [...documents.values()].flat());
+  return documents;
+}

@@ -84,7 +84,7 @@ async function pushedBefore(
   const pushed = await Promise.all(
     groups.flatMap(([repository, [first, ...more]]) =>
       [first, ...more].map(async ({ tag }): Promise<PushedImage | undefined> => {
-        const found = await client.repository(first).resolve(tag, call).catch(untold);
+        const found = await client.repository(first).find(tag, call).catch(untold);
         return found?.digest === root.digest
           ? { reference: `${repository}:${tag}`, repository, tag, digest: root.digest }
           : undefined;

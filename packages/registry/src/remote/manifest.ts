@@ -1,4 +1,3 @@
-import { ContentError } from "../errors.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { digestAlgorithm, digestOf, isDigest, type Digest } from "../oci/digest.ts";
 import { manifestSizeLimit, parseManifestDocument, type ManifestDocument } from "../oci/manifest.ts";
@@ -87,7 +86,7 @@ export async function manifestExists(
 }
 
 /** What a HEAD tells; `undefined`: it is not there. Some parts may be missing. */
-async function headManifest(
+export async function headManifest(
   context: RepositoryContext,
   reference: string,
   options: CallOptions,
@@ -120,118 +119,31 @@ export async function resolveManifest(
   reference: string,
   options: CallOptions,
 ): Promise<Descriptor> {
+  return await describedBy(await headManifest(context, reference, options), context, reference, options);
+}
+
+/** As {@link resolveManifest}; `undefined`: it is not there, and nobody asks why. */
+export async function findManifest(
+  context: RepositoryContext,
+  reference: string,
+  options: CallOptions,
+): Promise<Descriptor | undefined> {
   const head = await headManifest(context, reference, options);
+  return head === undefined ? undefined : await describedBy(head, context, reference, options);
+}
+
+async function describedBy(
+  head: Partial<Descriptor> | undefined,
+  context: RepositoryContext,
+  reference: string,
+  options: CallOptions,
+): Promise<Descriptor> {
   const digest: Digest | undefined = isDigest(reference) ? reference : head?.digest;
   const isKnown = !isDigest(reference) || head?.digest === undefined || head.digest === reference;
   if (digest !== undefined && head?.mediaType !== undefined && head.size !== undefined && isKnown) {
     return { mediaType: head.mediaType, digest, size: head.size };
   }
   return (await fetchManifest(context, reference, options)).descriptor;
-}
-
-/** A manifest that the registry has now. */
-export interface PushedManifest {
-  readonly bytes: Uint8Array;
-  /** Whether the registry keeps track of what refers to what. It does not tell of what was there already. */
-  readonly noticesSubjects: boolean | "not told";
-}
-
-export async function pushManifest(
-  context: RepositoryContext,
-  expected: Descriptor,
-  content: AsyncIterable<Uint8Array>,
-  options: CallOptions,
-  known: "absent" | "unknown",
-): Promise<PushedManifest> {
-  const isThere = known === "unknown" && (await manifestExists(context, expected.digest, options));
-  if (expected.size > manifestSizeLimit) {
-    throw new RegistryError(
-      "MANIFEST_INVALID",
-      `${expected.digest} has ${expected.size} bytes; registries take manifests of at most ${manifestSizeLimit}.`,
-    );
-  }
-  const bytes = await readAll(verified(expected, content));
-  if (isThere) return { bytes, noticesSubjects: "not told" };
-  const answer = await putManifest(context, expected, bytes, expected.digest, options);
-  return { bytes, noticesSubjects: answer.headers.get("oci-subject") !== null };
-}
-
-/** Gives the answer, for what it says of a `subject`. */
-export async function putManifest(
-  context: RepositoryContext,
-  target: Descriptor,
-  bytes: Uint8Array,
-  reference: string,
-  options: CallOptions,
-  /** The tag that the content to be replaced had, or that there was none; where that is no longer so, the answer is 412. */
-  unchanged?: string,
-): Promise<Answer> {
-  const answer = await exchange(context.line, {
-    method: "PUT",
-    url: `${context.base}/manifests/${reference}`,
-    headers: {
-      "Content-Type": target.mediaType,
-      ...(unchanged === undefined
-        ? {}
-        : unchanged === "absent"
-          ? { "If-None-Match": "*" }
-          : { "If-Match": unchanged }),
-    },
-    body: { open: () => bytes, size: bytes.byteLength, canReopen: () => true },
-    permission: { repository: context.repository, scopes: context.push },
-    expect: unchanged === undefined ? [200, 201, 202] : [200, 201, 202, 412],
-    subject: "manifest",
-    signal: options.signal,
-  });
-  await drain(answer);
-  const stored = answer.headers.get("docker-content-digest");
-  // Other algorithms are another way to say the same: Debian's registry answers sha256 for what was pushed as sha512.
-  const comparable = isDigest(stored) && digestAlgorithm(stored) === digestAlgorithm(target.digest);
-  if (comparable && stored !== target.digest) {
-    throw new ContentError(
-      "DIGEST_MISMATCH",
-      `The registry stored ${stored}, but ${target.digest} was sent.`,
-      { hint: "A proxy may have changed the manifest on its way." },
-    );
-  }
-  return answer;
-}
-
-/** Names a manifest that the repository has. Nothing is sent if the tag stands there already: it may be immutable. */
-export async function tagManifest(
-  context: RepositoryContext,
-  target: Descriptor,
-  tag: string,
-  options: CallOptions,
-): Promise<void> {
-  const present = await headManifest(context, tag, options);
-  if (present?.digest === target.digest) return;
-  const { bytes } = await fetchManifest(context, target.digest, options, target);
-  await putManifest(context, target, bytes, tag, options);
-}
-
-/** As {@link tagManifest}, in one request where the registry knows of that (`OCI-Tag`), else in one each. */
-export async function tagManifestAll(
-  context: RepositoryContext,
-  target: Descriptor,
-  tags: readonly string[],
-  options: CallOptions,
-): Promise<void> {
-  const missing: string[] = [];
-  for (const tag of new Set(tags)) {
-    if ((await headManifest(context, tag, options))?.digest !== target.digest) missing.push(tag);
-  }
-  if (missing.length === 0) return;
-  const { bytes } = await fetchManifest(context, target.digest, options, target);
-  const [only] = missing;
-  if (missing.length === 1 && only !== undefined) {
-    await putManifest(context, target, bytes, only, options);
-    return;
-  }
-  const query = missing.map((tag) => `tag=${encodeReference(tag)}`).join("&");
-  const answer = await putManifest(context, target, bytes, `${target.digest}?${query}`, options);
-  const set = new Set((answer.headers.get("oci-tag") ?? "").split(",").map((tag) => tag.trim()));
-  for (const tag of missing) if (!set.has(tag)) await putManifest(context, target, bytes, tag, options);
 }
 
 async function ask(

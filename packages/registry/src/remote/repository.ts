@@ -3,10 +3,11 @@ import { isDigest, type Digest } from "../oci/digest.ts";
 import { isDocument } from "../store/graph.ts";
 import {
   replayable,
-  type BatchTagger,
   type CallOptions,
+  type Finder,
   type LocalStore,
   type Mounter,
+  type NamedSink,
   type ReferrerSource,
   type ReferrersOptions,
   type Resolver,
@@ -18,10 +19,9 @@ import type { RepositoryContext, RepositoryName } from "./context.ts";
 import { deadline } from "./deadline.ts";
 import {
   fetchManifest,
+  findManifest,
   manifestExists,
   resolveManifest,
-  tagManifest,
-  tagManifestAll,
   type FetchedManifest,
 } from "./manifest.ts";
 import { describeBlob } from "./describe-blob.ts";
@@ -31,11 +31,13 @@ import { listTags } from "./listing.ts";
 import type { MirrorCapability } from "./hosts-toml.ts";
 import { firstAnswer, firstContent, firstReferrers } from "./mirrored.ts";
 import { mountBlob } from "./mount.ts";
-import { deleteWithSubject, pushWithSubject } from "./subject.ts";
+import { tagManifest, tagManifestAll } from "./push-manifest.ts";
+import { deleteWithSubject, pushNamedWithSubject, pushWithSubject } from "./subject.ts";
 import { pushBlob, pushStream, type StreamOptions, type UploadOptions } from "./upload.ts";
 
 /** One repository of a registry. Manifests and blobs go the same way; the media type tells them apart. */
-export interface RemoteRepository extends LocalStore, Resolver, Tagger, BatchTagger, Mounter, ReferrerSource {
+export interface RemoteRepository
+  extends LocalStore, Resolver, Finder, Tagger, NamedSink, Mounter, ReferrerSource {
   readonly reference: RepositoryName;
   /**
    * A manifest or an index by tag or digest: as it came, hashed here, and parsed.
@@ -60,6 +62,13 @@ export interface RemoteRepository extends LocalStore, Resolver, Tagger, BatchTag
     content: AsyncIterable<Uint8Array>,
     describe: () => Promise<Descriptor>,
     options?: StreamOptions,
+  ): Promise<void>;
+  /** A manifest in one request for one tag; several go in one, too, where the registry can. */
+  pushNamed(
+    expected: Descriptor,
+    content: AsyncIterable<Uint8Array>,
+    references: readonly string[],
+    options?: CallOptions,
   ): Promise<void>;
   /** Gives a manifest several names in one request, where the registry can. Names that stand there already are left alone. */
   tagAll(target: Descriptor, references: readonly string[], options?: CallOptions): Promise<void>;
@@ -92,7 +101,6 @@ export function remoteRepository(
   { upload = {}, totalMs, foreignLayers = "never" }: RepositoryOptions,
 ): RemoteRepository {
   const { registry, repository } = name;
-  const absent = recentlyAbsent();
   return {
     reference: { registry, repository },
     async *fetch(target, options = {}) {
@@ -115,26 +123,27 @@ export function remoteRepository(
     async exists(target, options = {}) {
       using limit = deadline(options, totalMs);
       const context = await open("read");
-      const exists = isDocument(target)
+      return isDocument(target)
         ? await manifestExists(context, target.digest, limit)
         : await blobExists(context, target, limit);
-      if (!exists) absent.add(target.digest);
-      return exists;
     },
     async push(expected, content, options = {}) {
       using limit = deadline(options, totalMs);
       const context = await open("write");
-      const known = absent.take(expected.digest) ? "absent" : "unknown";
-      if (isDocument(expected)) await pushWithSubject(context, expected, content, limit, known);
-      else await pushBlob(context, expected, content, upload, limit, known);
+      if (isDocument(expected)) await pushWithSubject(context, expected, content, { ...options, ...limit });
+      else await pushBlob(context, expected, content, upload, { ...options, ...limit });
+    },
+    async pushNamed(expected, content, references, options = {}) {
+      using limit = deadline(options, totalMs);
+      await pushNamedWithSubject(await open("write"), expected, content, references, limit);
     },
     async ingest(mediaType, content, options = {}) {
       using limit = deadline(options, totalMs);
       const context = await open("write");
       return await ingest(context, mediaType, content, upload, limit, async (found, bytes) => {
         const again = replayable(() => contentOf(bytes));
-        if (isDocument(found)) await pushWithSubject(context, found, again, limit, "unknown");
-        else await pushBlob(context, found, again, upload, limit, "unknown");
+        if (isDocument(found)) await pushWithSubject(context, found, again, limit);
+        else await pushBlob(context, found, again, upload, limit);
       });
     },
     async pushStream(content, describe, options = {}) {
@@ -145,6 +154,10 @@ export function remoteRepository(
       using limit = deadline(options, totalMs);
       const places = await readers(isDigest(reference) ? "pull" : "resolve");
       return await firstAnswer(places, limit, (place) => resolveManifest(place, reference, limit));
+    },
+    async find(reference, options = {}) {
+      using limit = deadline(options, totalMs);
+      return await findManifest(await open("read"), reference, limit);
     },
     async tag(target, reference, options = {}) {
       using limit = deadline(options, totalMs);
@@ -178,25 +191,6 @@ export function remoteRepository(
     async delete(target, options = {}) {
       using limit = deadline(options, totalMs);
       return await deleteWithSubject(await open("write"), target, limit);
-    },
-  };
-}
-
-const ABSENT_FOR_MS = 10_000;
-const ABSENT_LIMIT = 10_000;
-
-/** What the registry has just said not to have: who asks before a push need not be followed by the push's own question. */
-function recentlyAbsent(): { add(digest: Digest): void; take(digest: Digest): boolean } {
-  const until = new Map<Digest, number>();
-  return {
-    add(digest) {
-      if (until.size >= ABSENT_LIMIT) until.clear();
-      until.set(digest, Date.now() + ABSENT_FOR_MS);
-    },
-    take(digest) {
-      const known = until.get(digest);
-      until.delete(digest);
-      return known !== undefined && Date.now() < known;
     },
   };
 }

@@ -4,10 +4,11 @@ import type { Digest } from "../oci/digest.ts";
 import { parseManifestDocument } from "../oci/manifest.ts";
 import { referrerOf, subjectOf } from "../oci/referrer.ts";
 import { isDocument } from "../store/graph.ts";
-import type { CallOptions } from "../store/store.ts";
+import type { CallOptions, PushOptions } from "../store/store.ts";
 import type { RepositoryContext } from "./context.ts";
 import { deleteContent } from "./delete.ts";
-import { fetchManifest, pushManifest } from "./manifest.ts";
+import { fetchManifest } from "./manifest.ts";
+import { pushManifest, pushNamedManifest, type PushedManifest } from "./push-manifest.ts";
 import { hasReferrersApi } from "./referrers.ts";
 import { addTaggedReferrer, removeTaggedReferrer } from "./tagged-referrers.ts";
 
@@ -19,10 +20,29 @@ export async function pushWithSubject(
   context: RepositoryContext,
   expected: Descriptor,
   content: AsyncIterable<Uint8Array>,
-  options: CallOptions,
-  known: "absent" | "unknown",
+  options: PushOptions,
 ): Promise<void> {
-  const { bytes, noticesSubjects } = await pushManifest(context, expected, content, options, known);
+  await keepSubject(context, expected, await pushManifest(context, expected, content, options), options);
+}
+
+/** The same of a manifest that gets its names at once. */
+export async function pushNamedWithSubject(
+  context: RepositoryContext,
+  expected: Descriptor,
+  content: AsyncIterable<Uint8Array>,
+  tags: readonly string[],
+  options: CallOptions,
+): Promise<void> {
+  const pushed = await pushNamedManifest(context, expected, content, tags, options);
+  await keepSubject(context, expected, pushed, options);
+}
+
+async function keepSubject(
+  context: RepositoryContext,
+  expected: Descriptor,
+  { bytes, noticesSubjects }: PushedManifest,
+  options: CallOptions,
+): Promise<void> {
   if (noticesSubjects === true) return;
   const document = parseManifestDocument(bytes, expected.mediaType);
   const subject = subjectOf(document);

@@ -9,7 +9,8 @@ import type { CallOptions } from "../store/store.ts";
 import type { RegistryLine, RepositoryContext } from "./context.ts";
 import { deleteContent } from "./delete.ts";
 import { pauseFor } from "./gate.ts";
-import { fetchManifest, putManifest, type FetchedManifest } from "./manifest.ts";
+import { fetchManifest, type FetchedManifest } from "./manifest.ts";
+import { putManifest } from "./push-manifest.ts";
 import { RegistryError } from "./registry-error.ts";
 import { backoffMs } from "./retry-policy.ts";
 

@@ -1,6 +1,6 @@
 import type { Descriptor } from "../oci/descriptor.ts";
 import { digestAlgorithm } from "../oci/digest.ts";
-import { isReplayable, type CallOptions } from "../store/store.ts";
+import { isReplayable, type CallOptions, type PushOptions } from "../store/store.ts";
 import { verified } from "../store/verify.ts";
 import { blobExists } from "./blob.ts";
 import type { Answer } from "./call.ts";
@@ -40,10 +40,9 @@ export async function pushBlob(
   expected: Descriptor,
   content: AsyncIterable<Uint8Array>,
   upload: UploadOptions,
-  options: CallOptions,
-  known: "absent" | "unknown",
+  options: PushOptions,
 ): Promise<void> {
-  if (known === "unknown" && (await blobExists(context, expected, options))) return;
+  if (options.known !== "absent" && (await blobExists(context, expected, options))) return;
   const { line } = context;
   const { retries = 5 } = line.retry;
   const isVerified = isReplayable(content) && content.verified === expected.digest;

@@ -3,7 +3,8 @@ import { ContentError } from "../errors.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { encodeJson } from "../oci/json.ts";
 import { MediaType } from "../oci/media-type.ts";
-import { copyImage, type CopyEvent, type CopyTarget } from "./copy.ts";
+import { copyImage } from "./copy.ts";
+import type { CopyEvent, CopyTarget } from "./graph-copier.ts";
 import { layeredSource } from "./layered.ts";
 import { memoryStore, type MemoryStore } from "./memory.ts";
 import { isReplayable, type BlobSource, type LocalStore } from "./store.ts";
@@ -31,7 +32,8 @@ function recorded(): Recorded {
   const calls: string[] = [];
   const wrap = new Proxy(store, {
     get(target, key: keyof MemoryStore) {
-      const value = target[key] as (...parameters: unknown[]) => unknown;
+      const value = target[key] as ((...parameters: unknown[]) => unknown) | undefined;
+      if (value === undefined) return undefined;
       return (...parameters: unknown[]) => {
         const [subject] = parameters;
         const name = typeof subject === "string" ? subject : (subject as Descriptor).digest;

@@ -16,12 +16,17 @@ export interface BlobSource {
   exists(target: Descriptor, options?: CallOptions): Promise<boolean>;
 }
 
+export interface PushOptions extends CallOptions {
+  /** Says that the target has just been asked, and does not have it. Default: it is asked where that can spare the sending. */
+  readonly known?: "absent";
+}
+
 /**
  * Where content can be written to. What is there already is not written again. Nothing half-written is left behind.
  * Manifests go the same way as blobs; their media type tells.
  */
 export interface BlobSink {
-  push(expected: Descriptor, content: AsyncIterable<Uint8Array>, options?: CallOptions): Promise<void>;
+  push(expected: Descriptor, content: AsyncIterable<Uint8Array>, options?: PushOptions): Promise<void>;
 }
 
 /** Gives the root that a tag or a digest stands for. */
@@ -29,14 +34,24 @@ export interface Resolver {
   resolve(reference: string, options?: CallOptions): Promise<Descriptor>;
 }
 
+/** Says what a tag or a digest stands for without asking why it is nothing. */
+export interface Finder {
+  find(reference: string, options?: CallOptions): Promise<Descriptor | undefined>;
+}
+
 /** Names a root that is in the store. */
 export interface Tagger {
   tag(target: Descriptor, reference: string, options?: CallOptions): Promise<void>;
 }
 
-/** Gives several names with fewer requests than one each. */
-export interface BatchTagger {
-  tagAll(target: Descriptor, references: readonly string[], options?: CallOptions): Promise<void>;
+/** Takes a root together with its names, whether it is there or not. */
+export interface NamedSink {
+  pushNamed(
+    expected: Descriptor,
+    content: AsyncIterable<Uint8Array>,
+    references: readonly string[],
+    options?: CallOptions,
+  ): Promise<void>;
 }
 
 /** A registry's shortcut: takes a blob over from another of its repositories. `false`: it has to be sent. */
