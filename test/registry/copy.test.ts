@@ -28,6 +28,10 @@ afterEach(async () => {
 const repository = (name: string) => client.repository(`${registry.host}/${name}`);
 const asked = (): string[] => registry.requests.map(({ method, status }) => `${method} ${status}`);
 
+/** As layers of a base are taken over. */
+const fromBase = ({ mediaType }: Descriptor): string | undefined =>
+  mediaType.includes("layer") ? "base" : undefined;
+
 describe("copyImage to a registry", () => {
   test("asks one thing when the image is there already", async () => {
     const from = memoryStore();
@@ -36,6 +40,79 @@ describe("copyImage to a registry", () => {
     const before = registry.requests.length;
     await copyImage(root, from, repository("a"), { tags: ["v1"] });
     expect(asked().slice(before)).toEqual(["HEAD 200"]);
+  });
+
+  test("asks for nothing twice, and puts the root with its name", async () => {
+    const from = memoryStore();
+    const root = await randomImage(from, 1, { layers: 2 });
+    await copyImage(root, from, repository("a"), { tags: ["v1"] });
+    expect(asked().toSorted()).toEqual(
+      [
+        "HEAD 404",
+        ...Array.from({ length: 3 }, () => ["HEAD 404", "POST 202", "PUT 201"]).flat(),
+        "PUT 201",
+      ].toSorted(),
+    );
+    expect(registry.requests.at(-1)?.path).toBe("/v2/a/manifests/v1");
+    const before = registry.requests.length;
+    await copyImage(root, from, repository("a"), { tags: ["v1", "v2", "v3"] });
+    expect(registry.requests.slice(before).filter(({ method }) => method !== "HEAD")).toMatchObject([
+      { method: "PUT", path: `/v2/a/manifests/${root.digest}?tag=v2&tag=v3` },
+    ]);
+    await validateImage(await repository("a").resolve("v3"), repository("a"));
+  });
+
+  test("asks for what a new root cannot be without, and for its tag only if that is there", async () => {
+    const from = memoryStore();
+    const root = await randomIndex(from, 1);
+    const options = { tags: ["v1"], isNew: () => true };
+    await copyImage(root, from, repository("a"), options);
+    expect(
+      registry.requests.filter(({ method, path }) => method === "HEAD" && path.includes("/manifests/")),
+    ).toEqual([]);
+    await validateImage(await repository("a").resolve("v1"), repository("a"));
+    const before = registry.requests.length;
+    await copyImage(root, from, repository("a"), options);
+    expect(
+      asked()
+        .slice(before)
+        .every((line) => line === "HEAD 200"),
+    ).toBe(true);
+    expect(registry.requests.at(-1)?.path).toBe("/v2/a/manifests/v1");
+  });
+
+  test("moves a tag back to a root that is there, though it was said to be new", async () => {
+    const from = memoryStore();
+    const [one, two] = [await randomImage(from, 1), await randomImage(from, 2)];
+    for (const root of [one, two, one]) {
+      await copyImage(root, from, repository("a"), { tags: ["v1"], isNew: () => true });
+      expect((await repository("a").resolve("v1")).digest).toBe(root.digest);
+    }
+  });
+
+  test("takes over without a question what came with what was missing", async () => {
+    const from = memoryStore();
+    const root = await randomImage(from, 1, { layers: 5 });
+    await copyImage(root, from, repository("base"));
+    const before = registry.requests.length;
+    await copyImage(root, from, repository("app"), { mountFrom: fromBase });
+    const requests = registry.requests.slice(before).filter(({ path }) => path.includes("/blobs/"));
+    // The configuration and the first layer.
+    expect(requests.filter(({ method }) => method === "HEAD")).toHaveLength(2);
+    expect(requests.filter(({ path }) => path.includes("mount="))).toHaveLength(5);
+  });
+
+  test("asks for each where the first was there, and sends what cannot be taken over", async () => {
+    const from = memoryStore();
+    const root = await randomImage(from, 1, { layers: 3 });
+    await copyImage(root, from, repository("app"));
+    const before = registry.requests.length;
+    const next = await randomImage(from, 1, { layers: 4 });
+    await copyImage(next, from, repository("app"), { mountFrom: fromBase });
+    const requests = registry.requests.slice(before);
+    expect(requests.filter(({ path }) => path.includes("mount="))).toHaveLength(1);
+    expect(requests.filter(({ method }) => method === "POST")).toHaveLength(3);
+    await validateImage(next, repository("app"));
   });
 
   test("sends nothing but what changed", async () => {

@@ -337,4 +337,56 @@ describe("a tag", () => {
       code: "DIGEST_MISMATCH",
     });
   });
+
+  test("comes with its manifest in one request, by whose answer the registry tells what it stored", async () => {
+    await using server = await scriptedServer((_, response) =>
+      empty(response, 201, manifestHeaders(root.digest)),
+    );
+    await repository(server).pushNamed(root, contentOf(bytes), ["1.0"]);
+    expect(server.lines()).toEqual(["PUT /v2/a/manifests/1.0"]);
+  });
+
+  test.each([
+    ["in the answer", "answer", ["PUT /v2/a/manifests/1.0"]],
+    [
+      "asked for, where the answer does not tell",
+      "question",
+      ["PUT /v2/a/manifests/1.0", "HEAD /v2/a/manifests/1.0"],
+    ],
+  ] as const)("for other content than was sent is an error: %s", async (_name, where, lines) => {
+    await using server = await scriptedServer((request, response) => {
+      const { "Docker-Content-Digest": digest, ...headers } = manifestHeaders(layer.digest);
+      if (request.method === "HEAD")
+        empty(response, 200, { ...manifestHeaders(layer.digest), "Content-Length": "9" });
+      else
+        empty(response, 201, where === "answer" ? { ...headers, "Docker-Content-Digest": digest } : headers);
+    });
+    await expect(repository(server).pushNamed(root, contentOf(bytes), ["1.0"])).rejects.toMatchObject({
+      code: "DIGEST_MISMATCH",
+    });
+    expect(server.lines()).toEqual(lines);
+  });
+
+  test.each(["../b", "a/b", "", "sha256:1"])("that is none goes into no URL: %j", async (name) => {
+    await using server = await scriptedServer((_, response) => empty(response, 201));
+    await expect(repository(server).pushNamed(root, contentOf(bytes), [name])).rejects.toMatchObject({
+      code: "NAME_INVALID",
+    });
+    expect(server.requests).toEqual([]);
+  });
+
+  test("of a digest of another kind is put by the digest: under a name the registry would choose the kind", async () => {
+    await using server = await scriptedServer((request, response) =>
+      empty(response, 201, request.target.includes("?tag=") ? { "OCI-Tag": "1.0" } : {}),
+    );
+    const target = { ...root, digest: digestOf(bytes, "sha512") };
+    await repository(server).pushNamed(target, contentOf(bytes), ["1.0"]);
+    expect(server.requests.map(({ target }) => target)).toEqual([`/v2/a/manifests/${target.digest}?tag=1.0`]);
+  });
+
+  test("that is looked for and not there is one question, whatever the reason", async () => {
+    await using server = await scriptedServer((_, response) => empty(response, 404));
+    expect(await repository(server).find("1.0")).toBeUndefined();
+    expect(server.lines()).toEqual(["HEAD /v2/a/manifests/1.0"]);
+  });
 });

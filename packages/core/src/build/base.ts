@@ -68,7 +68,8 @@ export async function openRegistryImage(text: string, opening: Opening): Promise
 }
 
 /**
- * What an image's name stands for in its registry: of a tag it is asked anew, of a digest only if it is not known.
+ * What an image's name stands for in its registry: of a tag it is asked anew, once in a build; of a digest only if it is not
+ * known.
  *
  * @param text - a reference
  */
@@ -76,13 +77,44 @@ export async function resolveImage(
   text: string,
   opening: Pick<Opening, "workspace" | "signal">,
 ): Promise<Descriptor> {
-  const { workspace } = opening;
+  const { resolved } = opening.workspace;
   const reference = parseReference(text);
-  const known = reference.digest === undefined ? undefined : await knownRoot(reference, workspace);
-  if (known !== undefined) return known;
-  const root = await resolveOnce(workspace.client.repository(reference), reference, opening);
-  await workspace.references?.write(formatReference(reference), { target: root });
+  const name = formatReference(reference);
+  const known = resolved.get(name);
+  if (known !== undefined) return await known;
+  const root = resolveAnew(reference, name, opening);
+  resolved.set(name, root);
+  return await root;
+}
+
+async function resolveAnew(
+  reference: Reference,
+  name: string,
+  { workspace, signal }: Pick<Opening, "workspace" | "signal">,
+): Promise<Descriptor> {
+  const known = await knownRoot(reference, workspace);
+  if (known !== undefined && reference.digest !== undefined) return known;
+  const repository = workspace.client.repository(reference);
+  // What a name stood for the last time is at hand, and mostly still what it stands for; of a new one the manifest is needed.
+  const root = await resolveOnce(workspace.client, name, signal, async (call) =>
+    known === undefined
+      ? await fetchRoot(repository, reference, workspace, call)
+      : await repository.resolve(referenceTarget(reference), call),
+  );
+  await workspace.references?.write(name, { target: root });
   return root;
+}
+
+/** Keeps the manifest or index for who opens it. */
+async function fetchRoot(
+  repository: RemoteRepository,
+  reference: Reference,
+  { content }: Workspace,
+  call: CallOptions,
+): Promise<Descriptor> {
+  const { descriptor, bytes } = await repository.fetchManifest(referenceTarget(reference), call);
+  await content.push(descriptor, contentOf(bytes), call);
+  return descriptor;
 }
 
 /** What the reference stood for the last time; of a digest, too, what came by a tag. */
@@ -100,15 +132,14 @@ async function knownRoot(
 
 /** Builds that use one client at the same time ask once. */
 async function resolveOnce(
-  repository: RemoteRepository,
-  reference: Reference,
-  { workspace, signal }: Pick<Opening, "workspace" | "signal">,
+  client: RegistryClient,
+  name: string,
+  signal: AbortSignal | undefined,
+  ask: (call: CallOptions) => Promise<Descriptor>,
 ): Promise<Descriptor> {
-  const share = resolving.get(workspace.client) ?? sharedWork<Descriptor>();
-  resolving.set(workspace.client, share);
-  return await share(formatReference(reference), signal, (signal) =>
-    repository.resolve(referenceTarget(reference), { signal }),
-  );
+  const share = resolving.get(client) ?? sharedWork<Descriptor>();
+  resolving.set(client, share);
+  return await share(name, signal, (signal) => ask({ signal }));
 }
 
 const resolving = new WeakMap<RegistryClient, SharedWork<Descriptor>>();

@@ -1,7 +1,13 @@
 import { rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import type { LocalStore, RegistryClient, RegistryClientOptions, Resolver } from "@undocked/registry";
+import type {
+  Descriptor,
+  LocalStore,
+  RegistryClient,
+  RegistryClientOptions,
+  Resolver,
+} from "@undocked/registry";
 import { scratchDirectory } from "@undocked/registry/files";
 import { contentCache } from "../cache/content-cache.ts";
 import { indexCache, type IndexCache } from "../cache/index-cache.ts";
@@ -23,6 +29,8 @@ export interface Workspace extends AsyncDisposable {
   readonly recipes: RecipeCache | undefined;
   /** Likewise. */
   readonly references: ReferenceCache | undefined;
+  /** What names of images stand for, as far as this build has asked. */
+  readonly resolved: Map<string, Promise<Descriptor>>;
   /** Where nothing may be fetched. */
   readonly offline: Offline | undefined;
   /** Says that the build has ended; what it gave may still be read. */
@@ -43,6 +51,7 @@ export async function openWorkspace(options: BuildOptions): Promise<Workspace> {
     indexes: indexCache(join(directory, "indexes")),
     recipes: openRecipes(options),
     references: kept === undefined ? undefined : referenceCache(join(kept, "references")),
+    resolved: new Map(),
     offline: options.offline === true ? offlineLedger(kept) : undefined,
     ended: () => shared.leave(),
     async [Symbol.asyncDispose]() {

@@ -75,8 +75,8 @@ export function graphCopier(
   const transfers = slots(concurrency);
   const begun = new Map<Digest, Promise<Outcome>>();
   const asked = new Map<Digest, Promise<boolean>>();
-  // Whether the first blob of a repository that others may be taken from was there: the others will be, or not, like it.
-  const firstOf = new Map<string, Promise<boolean>>();
+  // Of each repository that blobs may be taken over from, whether to ask for them before: the first of them tells of the others.
+  const asksFirst = new Map<string, Promise<boolean>>();
 
   const once = (target: Descriptor, work: () => Promise<Outcome>): Promise<Outcome> => {
     const under = begun.get(target.digest);
@@ -115,12 +115,14 @@ export function graphCopier(
 
   /** Asks for the first blob of a repository; where that is missing, the others are taken over without a question. */
   const takeOver = async (target: Descriptor, origin: string): Promise<Outcome | undefined> => {
-    const first = firstOf.get(origin);
-    if (first === undefined) firstOf.set(origin, isThere(target));
+    const first = asksFirst.get(origin);
+    if (first === undefined) asksFirst.set(origin, isThere(target));
     const isLikelyThere = first === undefined || (await first);
     if (isLikelyThere && (await isThere(target))) return "exists";
     signal.throwIfAborted();
-    return (await to.mount?.(target, origin, { signal })) === true ? "mounted" : undefined;
+    if ((await to.mount?.(target, origin, { signal })) === true) return "mounted";
+    asksFirst.set(origin, Promise.resolve(true));
+    return undefined;
   };
 
   const copyBlob = (target: Descriptor): Promise<Outcome> =>
