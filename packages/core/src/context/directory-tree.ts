@@ -4,7 +4,7 @@ import { ContextError } from "./context-error.ts";
 import { fileState, isTold } from "./file-state.ts";
 import { HostFile, unreadable } from "./host-file.ts";
 import { baseName, compareBytes, joinPath, parentPath, sortByBytes } from "./path.ts";
-import type { NodeKind, SourceNode, SourceTree } from "./source-tree.ts";
+import type { Glimpse, NodeKind, SourceNode, SourceTree } from "./source-tree.ts";
 
 export interface DirectoryTreeOptions {
   /** What files are told apart by without being read. `none`: by nothing, for those who trust no clock. Default: `stat`. */
@@ -98,7 +98,7 @@ export function directoryTree(
     glance: {
       // What is no directory any more, or leads elsewhere by a link, is seen as such where it lies itself.
       list: (path) => namesIn(hostPath(path)) ?? [],
-      look: lookAnew,
+      look: (path) => glimpseAt(path === "/" ? `${root}/.` : hostPath(path), identities),
     },
   };
 }
@@ -163,6 +163,15 @@ function seenAt(
   if (node.kind !== "file") return { node };
   const state = identities === "stat" ? fileState(stats) : undefined;
   return new HostFile(directory, name, node, { state, isTold: isTold(stats) });
+}
+
+/** As {@link seenAt}, of which nothing can be read. */
+function glimpseAt(path: string, identities: DirectoryTreeOptions["identities"]): Glimpse | undefined {
+  const stats = statOf(path);
+  if (stats === undefined) return undefined;
+  const node = nodeOf(stats, path);
+  const isKnown = node.kind === "file" && identities === "stat" && isTold(stats);
+  return isKnown ? { node, identity: fileState(stats) } : { node };
 }
 
 const LSTAT = { throwIfNoEntry: false, bigint: true } as const;

@@ -67,6 +67,15 @@ test("all that an image may have of a file decides, whatever its content's ident
   }
 });
 
+test("of a directory of many files, each decides", async () => {
+  const many = Object.fromEntries(Array.from({ length: 3000 }, (_, at) => [`/a/${at}`, "same"]));
+  const observation = { directories: ["/a"], paths: [] };
+  const before = await signatureOf(memoryTree(many), observation);
+  for (const name of [...[0, 999, 1000, 1142, 1143, 1144, 2999].map((at) => `/a/${at}`), "/a/new"])
+    expect(await signatureOf(memoryTree({ ...many, [name]: "another" }), observation), name).not.toBe(before);
+  expect(await signatureOf(memoryTree(many), observation)).toBe(before);
+});
+
 test("a file of which nobody can say whether it changed has no signature", async () => {
   const tree = memoryTree(files);
   const open: SourceTree["open"] = (path) => {

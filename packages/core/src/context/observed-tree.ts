@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
 import { ContextError } from "./context-error.ts";
 import { joinPath, parentPath } from "./path.ts";
-import type { Glance, Glimpse, SourceTree } from "./source-tree.ts";
+import type { Glance, Glimpse, SourceNode, SourceTree } from "./source-tree.ts";
 
 /** What somebody has looked at in a tree; enough to see later whether it is still the same. JSON. */
 export interface Observation {
@@ -60,44 +60,37 @@ export async function signatureOf(
 ): Promise<string | undefined> {
   const seen = (anew ? tree.glance : undefined) ?? remembered(tree);
   const hash = createHash("sha256");
-  for (const lines of batched(linesOf(seen, { directories, paths }, latest))) {
-    if (lines.includes(undefined)) return undefined;
-    hash.update(lines.join(""));
+  let fields: Field[] = [];
+  for (const [name, path] of looks(seen, { directories, paths })) {
+    fields.push(name);
+    if (path === undefined) continue;
+    if (!addState(fields, lookAt(seen, path), latest)) return undefined;
+    if (fields.length < BATCH) continue;
+    hash.update(fields.join("\0"));
+    fields = [""];
     // Other work of the process gets its turn.
     await setImmediate();
   }
-  return hash.digest("hex");
+  return hash.update(fields.join("\0")).digest("hex");
 }
 
-/** `undefined`: of that path nothing can be said. */
-function* linesOf(
+/** What a directory is called before its names, and each name with the path to look at. */
+function* looks(
   seen: Glance,
   { directories, paths }: Observation,
-  latest: number,
-): Generator<string | undefined, void, void> {
-  const lineOf = (path: string, name: string): string | undefined => {
-    const state = stateAt(seen, path, latest);
-    return state === undefined ? undefined : `${name}\0${state}\0`;
-  };
+): Generator<readonly [name: string, path?: string], void, void> {
   for (const directory of directories) {
-    yield `${directory}\0names\0`;
-    for (const name of seen.list(directory)) yield lineOf(joinPath(directory, name), name);
+    yield [directory];
+    yield ["names"];
+    for (const name of seen.list(directory)) yield [name, joinPath(directory, name)];
   }
-  for (const path of paths) yield lineOf(path, path);
+  for (const path of paths) yield [path, path];
 }
 
-function* batched<T>(items: Iterable<T>): Generator<T[], void, void> {
-  let batch: T[] = [];
-  for (const item of items) {
-    if (batch.push(item) < BATCH) continue;
-    yield batch;
-    batch = [];
-  }
-  yield batch;
-}
+type Field = string | number | undefined;
 
-/** Lines hashed in one go: a call for each would cost more than the hashing, and all of them much memory. */
-const BATCH = 1000;
+/** Fields hashed in one go, of a thousand paths: a call for each would cost more than the hashing, and all of them much memory. */
+const BATCH = 8000;
 
 function remembered(tree: SourceTree): Glance {
   return {
@@ -111,23 +104,34 @@ function remembered(tree: SourceTree): Glance {
 }
 
 /** What cannot be looked at is told by whoever needs it; nobody may. */
-function stateAt(seen: Glance, path: string, latest: number): string | undefined {
+function lookAt(seen: Glance, path: string): Glimpse | string {
   try {
-    return stateOf(seen.look(path), latest);
+    return seen.look(path) ?? "nothing";
   } catch (error) {
     if (error instanceof ContextError) return error.code;
     throw error;
   }
 }
 
-function stateOf(found: Glimpse | undefined, latest: number): string | undefined {
-  if (found === undefined) return "nothing";
+/** `false`: it is of a file of which nobody can tell what it is. */
+function addState(fields: Field[], found: Glimpse | string, latest: number): boolean {
+  if (typeof found === "string") {
+    fields.push(found);
+    return true;
+  }
   const { node, identity } = found;
-  const { kind, mode, uid, gid, mtime, linkTarget = "", linkGroup = "", xattrs } = node;
-  if (kind === "file" && identity === undefined) return undefined;
+  const { kind, mode, uid, gid, mtime } = node;
+  if (kind === "file" && identity === undefined) return false;
   const time = kind === "directory" ? Math.min(mtime, latest) : mtime;
-  const device = `${node.deviceMajor ?? ""}:${node.deviceMinor ?? ""}`;
+  fields.push(kind, mode, uid, gid, time, identity, restOf(node));
+  return true;
+}
+
+/** What few nodes have. */
+function restOf(node: SourceNode): string {
+  const { linkTarget = "", linkGroup = "", deviceMajor = "", deviceMinor = "", xattrs } = node;
+  if (linkTarget === "" && linkGroup === "" && deviceMajor === "" && xattrs === undefined) return "";
   const attributes = xattrs === undefined ? "" : JSON.stringify(xattrs);
   // What a link leads to may have any character but NUL.
-  return [kind, mode, uid, gid, time, identity, linkGroup, device, attributes, linkTarget].join(" ");
+  return [linkGroup, `${deviceMajor}:${deviceMinor}`, attributes, linkTarget].join(" ");
 }
