@@ -111,10 +111,10 @@ function asksForHelp(argv: readonly string[]): boolean {
 }
 
 async function fail(error: unknown, io: Io): Promise<number> {
-  const { UndockedError } = await import("@undocked/registry");
-  if (!(error instanceof UndockedError)) throw error;
-  const { renderError } = await import("./render/error.ts");
-  io.stderr.write(renderError(error));
+  const { renderFailure } = await import("./render/error.ts");
+  const text = renderFailure(error);
+  if (text === undefined) throw error;
+  io.stderr.write(text);
   return 1;
 }
 

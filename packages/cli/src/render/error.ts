@@ -1,4 +1,9 @@
-import type { Diagnostic, Location, UndockedError } from "@undocked/registry";
+import { UndockedError, type Diagnostic, type Location } from "@undocked/registry";
+
+/** What to tell of whatever was thrown; `undefined`: it is a bug. */
+export function renderFailure(error: unknown): string | undefined {
+  return error instanceof UndockedError ? renderError(error) : undefined;
+}
 
 /** An error as people read it: every fault with its place, the line, an underline and what to do. */
 export function renderError(error: UndockedError): string {
