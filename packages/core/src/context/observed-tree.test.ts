@@ -112,10 +112,17 @@ test("what is refused whoever looks at it is a state, too", async () => {
       return tree.lstat(path);
     },
   };
+  const closed: SourceTree = {
+    ...tree,
+    list(path) {
+      throw new ContextError("FILE_UNREADABLE", path);
+    },
+  };
   const observation = { directories: ["/a"], paths: [] };
-  const signature = await signatureOf(refusing, observation);
-  expect(signature).toBeDefined();
-  expect(signature).not.toBe(await signatureOf(tree, observation));
+  const signatures = [tree, refusing, closed].map((each) => signatureOf(each, observation));
+  const all = await Promise.all(signatures);
+  expect(all).not.toContain(undefined);
+  expect(new Set(all).size).toBe(3);
 });
 
 test("a directory of the machine is looked at anew, with the same signature and through what filters it", async () => {

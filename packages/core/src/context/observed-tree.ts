@@ -82,7 +82,7 @@ function* looks(
   for (const directory of directories) {
     yield [directory];
     yield ["names"];
-    for (const name of seen.list(directory)) yield [name, joinPath(directory, name)];
+    for (const name of namesIn(seen, directory)) yield [name, joinPath(directory, name)];
   }
   for (const path of paths) yield [path, path];
 }
@@ -103,12 +103,26 @@ function remembered(tree: SourceTree): Glance {
   };
 }
 
-/** What cannot be looked at is told by whoever needs it; nobody may. */
+function namesIn(seen: Glance, directory: string): readonly string[] {
+  return unlessRefused(
+    () => seen.list(directory),
+    () => [],
+  );
+}
+
 function lookAt(seen: Glance, path: string): Glimpse | string {
+  return unlessRefused<Glimpse | string>(
+    () => seen.look(path) ?? "nothing",
+    (code) => code,
+  );
+}
+
+/** What cannot be looked at is told, with its place, by whoever needs it; nobody may. */
+function unlessRefused<T>(look: () => T, refused: (code: string) => T): T {
   try {
-    return seen.look(path) ?? "nothing";
+    return look();
   } catch (error) {
-    if (error instanceof ContextError) return error.code;
+    if (error instanceof ContextError) return refused(error.code);
     throw error;
   }
 }
