@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { keepCompiled } from "./compiled.ts";
 import { main } from "./main.ts";
 import { nodeRefusal } from "./node-version.ts";
 
@@ -15,6 +16,7 @@ for (const stream of [process.stdout, process.stderr]) {
 
 const refusal = nodeRefusal(process.versions.node);
 if (refusal === undefined) {
+  keepCompiled();
   process.exitCode = await main(process.argv.slice(2), {
     stdin: process.stdin,
     stdout: process.stdout,
