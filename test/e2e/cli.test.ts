@@ -81,8 +81,30 @@ describe("undocked build", () => {
     expect(stderr).toContain("hint: Set the mode where the file is copied: COPY --chmod=755.");
   });
 
-  test("exits with 2 for a wrong command line", async () => {
-    expect((await undocked("build", "--no-such-flag")).code).toBe(2);
+  test.each([
+    ["an unknown flag", ["--no-such-flag"], 2, /--no-such-flag.*\nSee undocked build --help\.\n$/],
+    ["a level that is none", ["--compression", "gzip:10"], 2, /level of 1 to 9.*not "gzip:10"/],
+    ["a context that is none", ["missing"], 1, /missing is not there\. \[CONTEXT_INVALID\]\n {2}hint: /],
+    ["a file as the context", ["Dockerfile"], 1, /Dockerfile is a file\. \[CONTEXT_INVALID\]\n {2}hint: /],
+    ["a Dockerfile that is none", [".", "-f", "missing"], 1, /hint: .*starts at the working directory/],
+    ["a stage that is none", [".", "--target", "x"], 1, /\[DOCKERFILE_INVALID\]\n {2}hint: /],
+    [
+      "a file as the cache",
+      [".", "--cache-dir", "Dockerfile"],
+      1,
+      /Dockerfile is a file\. \[CACHE_UNUSABLE\]/,
+    ],
+  ])("tells %s, where it is and what to do", async (_, args, code, told) => {
+    const run = await undocked("build", ...args);
+    expect(run.stderr).toMatch(told);
+    expect(run.code).toBe(code);
+  });
+
+  test("tells at which FROM the base cannot be had", async () => {
+    writeFileSync(join(place, "Dockerfile"), "ARG A\nFROM 127.0.0.1:1/base\n");
+    const { code, stderr } = await build("--quiet");
+    expect(stderr).toMatch(/^error: .* \[REGISTRY_UNREACHABLE\]\n {2}--> Dockerfile:2:1\n/);
+    expect(code).toBe(1);
   });
 
   test("takes mappings alone as its context", async () => {

@@ -68,7 +68,8 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     return await dispatch(argv, io, abort.signal);
   } catch (error) {
     if (error instanceof UsageError) {
-      io.stderr.write(`error: ${error.message}\nSee undocked --help.\n`);
+      const words = ["undocked", called(argv)?.name ?? [], "--help"].flat().join(" ");
+      io.stderr.write(`error: ${error.message}\nSee ${words}.\n`);
       return 2;
     }
     if (abort.signal.aborted) {
@@ -82,7 +83,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
 }
 
 async function dispatch(argv: readonly string[], io: Io, signal: AbortSignal): Promise<number> {
-  const [first = "--help", second = ""] = argv;
+  const [first = "--help"] = argv;
   if (first === "--version" || first === "-v") {
     io.stdout.write(`${await version()}\n`);
     return 0;
@@ -91,16 +92,29 @@ async function dispatch(argv: readonly string[], io: Io, signal: AbortSignal): P
     io.stdout.write(overview());
     return argv.length === 0 ? 2 : 0;
   }
-  const name = `${first} ${second}` in commands ? `${first} ${second}` : first;
-  const entry = Object.hasOwn(commands, name) ? commands[name] : undefined;
-  if (entry === undefined) throw new UsageError(`${JSON.stringify(first)} is not a command.`);
-  const { usage, command } = await entry.load();
-  const rest = argv.slice(name.split(" ").length);
+  const known = called(argv);
+  if (known === undefined) throw new UsageError(`${JSON.stringify(first)} is not a command.`);
+  const { usage, command } = await known.entry.load();
+  const rest = argv.slice(known.name.split(" ").length);
   if (asksForHelp(rest)) {
     io.stdout.write(formatUsage(usage));
     return 0;
   }
   return await command(rest, io, signal);
+}
+
+interface Called {
+  /** Of one word or two. */
+  readonly name: string;
+  readonly entry: Entry;
+}
+
+function called([first = "", second = ""]: readonly string[]): Called | undefined {
+  for (const name of [`${first} ${second}`, first]) {
+    const entry = Object.hasOwn(commands, name) ? commands[name] : undefined;
+    if (entry !== undefined) return { name, entry };
+  }
+  return undefined;
 }
 
 function asksForHelp(argv: readonly string[]): boolean {

@@ -3,6 +3,7 @@ import { planStages } from "../plan/plan-stages.ts";
 import type { BuildPlan } from "../plan/plan.ts";
 import type { BasePool } from "./base-pool.ts";
 import type { CheckedInput, CheckedTarget } from "./check-input.ts";
+import { locatedAsync } from "./faults.ts";
 import { orderedWork, type OrderedWork } from "./ordered-work.ts";
 import { forPlatform } from "./platform-faults.ts";
 
@@ -38,7 +39,9 @@ async function completePlan(
       missing.map(async (base) => {
         // Offline nothing is worth stopping, and all that is missing is to be found.
         const place = pool.isOffline ? [] : [round, base.at.line, position];
-        return [base.key, await work.run(place, () => forPlatform(name, () => pool.open(base)))] as const;
+        const open = (): Promise<ImageConfig> =>
+          pool.isOffline ? pool.open(base) : locatedAsync(base.at, () => pool.open(base));
+        return [base.key, await work.run(place, () => forPlatform(name, open))] as const;
       }),
     );
     for (const [key, config] of opened) configs.set(key, config);

@@ -114,7 +114,8 @@ function hostDockerfile(path: string): DockerfileText {
   const text =
     readHost(host) ??
     (basename(host) === "Dockerfile" ? readHost(resolve(host, "../dockerfile")) : undefined);
-  if (text === undefined) throw notFound(path, isDirectory(host) ? "it is a directory" : "no such file");
+  if (text === undefined)
+    throw notFound(path, isDirectory(host) ? "it is a directory" : "no such file", "working directory");
   const shown = relative(process.cwd(), host);
   return { text, file: shown.startsWith("..") ? host : shown, ignore: readHost(`${host}.dockerignore`) };
 }
@@ -137,12 +138,13 @@ function readHost(path: string): Uint8Array | undefined {
   }
 }
 
-function notFound(name: string, where: string): InputError {
+/** @param start - of relative names */
+function notFound(name: string, where: string, start = "project"): InputError {
   return new InputError(
     "DOCKERFILE_NOT_FOUND",
     `The Dockerfile ${JSON.stringify(name)} is not there: ${where}.`,
     {
-      hint: "Name it, relative to the project, or give its text.",
+      hint: `Name a file, or give its text; a relative name starts at the ${start}.`,
     },
   );
 }

@@ -1,9 +1,9 @@
-import { access, constants } from "node:fs/promises";
+import { access, constants, stat } from "node:fs/promises";
 import type { Diagnostic } from "@undocked/registry";
 import { cacheDirectory } from "../cache/cache-directory.ts";
 import type { BuildOptions } from "./options.ts";
 import { makeDirectory } from "./make-directory.ts";
-import { writingTo } from "./system-error.ts";
+import { PlaceError, writingTo } from "./system-error.ts";
 
 /** Where a build keeps things, and what to tell about it. */
 export interface UsableCache {
@@ -23,6 +23,8 @@ export async function usableCache({ cache }: BuildOptions): Promise<UsableCache>
   const hint = "Name another directory as the cache, or build without one.";
   const open = async (): Promise<void> => {
     await makeDirectory(directory);
+    if (!(await stat(directory)).isDirectory())
+      throw new PlaceError("CACHE_UNUSABLE", `${directory} is a file.`, { hint });
     await access(directory, constants.R_OK | constants.W_OK | constants.X_OK);
   };
   try {

@@ -36,7 +36,10 @@ export function directoryTree(
   if (rootStats === undefined || !rootStats.isDirectory()) {
     // The root itself may be a link: it is the user's own word for a directory.
     if (statOf(`${root}/.`)?.isDirectory() !== true) {
-      throw new ContextError("CONTEXT_INVALID", `${root} is not a directory.`);
+      const what = rootStats === undefined ? "not there" : rootStats.isFile() ? "a file" : "not a directory";
+      throw new ContextError("CONTEXT_INVALID", `${root} is ${what}.`, {
+        hint: "Name the directory that COPY takes its files from.",
+      });
     }
   }
 

@@ -59,7 +59,8 @@ function resolveFrom(
   if (own !== undefined) return { ...place, base: own, replaced: true };
   if (word === undefined) return { ...place, replaced: false };
   if (word === "") {
-    report.fault("DOCKERFILE_INVALID", `base name (${from.base}) should not be blank`, from.at);
+    const hint = "Give its ARG, which stands before the first FROM, a default or a value of the build's own.";
+    report.fault("DOCKERFILE_INVALID", `base name (${from.base}) should not be blank`, from.at, hint);
     return { ...place, replaced: false };
   }
   const earlier = known.get(word);

@@ -102,6 +102,9 @@ function plannedStages(
   };
 }
 
+/** Stages that a hint lists. */
+const MOST_NAMED = 10;
+
 function findTarget(
   stages: readonly Stage[],
   target: string | undefined,
@@ -113,7 +116,11 @@ function findTarget(
   const names = stages.flatMap(({ name }) => name ?? []);
   const meant = report.suggest(target, names, "fold");
   const message = `target stage ${JSON.stringify(target)} could not be found${didYouMean(meant)}`;
-  report.fault("DOCKERFILE_INVALID", message);
+  const hint =
+    names.length === 0
+      ? "Give a stage that name: FROM … AS NAME."
+      : `Name one of the stages: ${names.slice(0, MOST_NAMED).join(", ")}.`;
+  report.fault("DOCKERFILE_INVALID", message, undefined, hint);
   return undefined;
 }
 
