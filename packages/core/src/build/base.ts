@@ -1,5 +1,6 @@
 import {
   ContentError,
+  FormatError,
   formatReference,
   isIndexType,
   isManifestType,
@@ -105,16 +106,25 @@ async function resolveAnew(
   return root;
 }
 
-/** Keeps the manifest or index for who opens it. */
+/**
+ * Keeps the manifest or index for who opens it. What came by a tag, and not as the registry says that it is, is not believed:
+ * it is asked for its digest, by which who opens it will verify it.
+ */
 async function fetchRoot(
   repository: RemoteRepository,
   reference: Reference,
   { content }: Workspace,
   call: CallOptions,
 ): Promise<Descriptor> {
-  const { descriptor, bytes } = await repository.fetchManifest(referenceTarget(reference), call);
-  await content.push(descriptor, contentOf(bytes), call);
-  return descriptor;
+  const target = referenceTarget(reference);
+  const fetched = await repository.fetchManifest(target, call).catch((error: unknown) => {
+    if (error instanceof FormatError) return undefined;
+    throw error;
+  });
+  const isProven = fetched !== undefined && [fetched.stated, target].includes(fetched.descriptor.digest);
+  if (!isProven) return await repository.resolve(target, call);
+  await content.push(fetched.descriptor, contentOf(fetched.bytes), call);
+  return fetched.descriptor;
 }
 
 /** What the reference stood for the last time; of a digest, too, what came by a tag. */

@@ -23,6 +23,8 @@ export interface FetchedManifest {
   readonly descriptor: Descriptor;
   readonly bytes: Uint8Array;
   readonly document: ManifestDocument;
+  /** What the registry says that its digest is, where it says so. */
+  readonly stated?: Digest;
   /** The registry's name for this state of what was asked for. */
   readonly etag?: string;
 }
@@ -53,10 +55,12 @@ export async function fetchManifest(
   const document = parseManifestDocument(bytes, served ?? expected?.mediaType);
   if (expected !== undefined) checkServedType(expected, document.mediaType, reference);
   const etag = strongTag(answer.headers.get("etag"));
+  const stated = answer.headers.get("docker-content-digest");
   return {
     descriptor: { mediaType: document.mediaType, digest, size: bytes.byteLength },
     bytes,
     document,
+    ...(isDigest(stated) ? { stated } : {}),
     ...(etag === undefined ? {} : { etag }),
   };
 }
