@@ -61,7 +61,7 @@ test("what is in a directory is found in any order, listed or not, and stays wha
   expect(tree.lstat("/later")).toBeUndefined();
   write("ab", "longer now");
   expect(tree.list("/")).toEqual([...names].sort(compareBytes));
-  expect(tree.lstat("/ab")).toBe(first);
+  expect(tree.lstat("/ab")).toStrictEqual(first);
   for (const name of [...names, ...names.toReversed(), "b", "b", "a", "é"])
     expect(tree.lstat(`/${name}`)).toMatchObject({ kind: "file", size: Buffer.byteLength(name) });
   write("later");

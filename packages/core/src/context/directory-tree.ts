@@ -2,6 +2,7 @@ import { constants, lstatSync, readdirSync, readlinkSync, type BigIntStats } fro
 import { join, resolve } from "node:path";
 import { ContextError } from "./context-error.ts";
 import { fileState, isTold } from "./file-state.ts";
+import { secondsOf } from "./file-time.ts";
 import { HostFile, unreadable } from "./host-file.ts";
 import { baseName, compareBytes, joinPath, parentPath, sortByBytes } from "./path.ts";
 import type { Glimpse, NodeKind, SourceNode, SourceTree } from "./source-tree.ts";
@@ -157,15 +158,14 @@ function placeOf(name: string, names: readonly string[]): number {
 function seenAt(
   directory: string,
   name: string,
-  identities: DirectoryTreeOptions["identities"],
+  identities: NonNullable<DirectoryTreeOptions["identities"]>,
 ): Seen | undefined {
   const path = joinPath(directory, name);
   const stats = statOf(path);
   if (stats === undefined) return undefined;
-  const node = nodeOf(stats, path);
-  if (node.kind !== "file") return { node };
-  const state = identities === "stat" ? fileState(stats) : undefined;
-  return new HostFile(directory, name, node, { state, isTold: isTold(stats) });
+  return kindOf(stats) === "file"
+    ? new HostFile(directory, name, stats, identities)
+    : { node: nodeOf(stats, path) };
 }
 
 /** As {@link seenAt}, of which nothing can be read. */
@@ -197,7 +197,7 @@ function nodeOf(stats: BigIntStats, hostPath: string): SourceNode {
   // By far the most are such.
   if (kind === "file" && stats.nlink === 1n) {
     const mode = Number(stats.mode) & 0o7777;
-    return { kind, mode, uid: 0, gid: 0, mtime: secondsOf(stats), size: Number(stats.size) };
+    return { kind, mode, uid: 0, gid: 0, mtime: secondsOf(stats.mtimeNs), size: Number(stats.size) };
   }
   const device = kind === "character-device" || kind === "block-device";
   return {
@@ -205,7 +205,7 @@ function nodeOf(stats: BigIntStats, hostPath: string): SourceNode {
     mode: Number(stats.mode & 0o7777n),
     uid: 0,
     gid: 0,
-    mtime: secondsOf(stats),
+    mtime: secondsOf(stats.mtimeNs),
     size: kind === "file" ? Number(stats.size) : 0,
     ...(kind === "symlink" ? { linkTarget: linkTargetAt(hostPath) } : {}),
     ...(kind === "file" && stats.nlink > 1n ? { linkGroup: `${stats.dev}:${stats.ino}` } : {}),
@@ -219,13 +219,6 @@ function linkTargetAt(path: string): string {
   } catch (cause) {
     throw unreadable(path, cause);
   }
-}
-
-/** Rounded down, before 1970 too. */
-function secondsOf({ mtimeMs, mtimeNs: nanoseconds }: BigIntStats): number {
-  if (nanoseconds >= 0n) return Math.floor(Number(mtimeMs) / 1000);
-  const second = 1_000_000_000n;
-  return Number((nanoseconds - (((nanoseconds % second) + second) % second)) / second);
 }
 
 function kindOf(stats: BigIntStats): NodeKind {

@@ -1,5 +1,5 @@
-import { expect, test } from "vitest";
-import { isTold, seemsUnchanged } from "./file-state.ts";
+import { describe, expect, test } from "vitest";
+import { fileState, FileState, isTold } from "./file-state.ts";
 
 const now = 1_700_000_000_000;
 const changed = (ago: bigint, ns = 123_456n): Parameters<typeof isTold>[0] => {
@@ -19,10 +19,38 @@ test.each<[string, ReturnType<typeof changed>, boolean]>([
   expect(isTold(stats, now)).toBe(expected);
 });
 
-test("a file seems unchanged as long as it is that file, with its size and its time", () => {
-  const state = "stat:1:2:3:4:5";
-  for (const other of ["stat:1:2:3:4:6", "stat:9:2:3:4:5"])
-    expect(seemsUnchanged(state, other), other).toBe(true);
-  for (const other of ["stat:1:2:9:4:5", "stat:1:2:3:9:5", "stat:1:9:3:4:5"])
-    expect(seemsUnchanged(state, other), other).toBe(false);
+const TIME = 1_600_000_000_000_000_001n;
+
+function stateOf(changes: Partial<Record<string, bigint>>): FileState {
+  const stats = { dev: 1n, ino: 2n, size: 5n, mtimeNs: TIME, ctimeNs: TIME, ...changes };
+  const state = new FileState(stats);
+  expect(state.name).toBe(fileState(stats));
+  return state;
+}
+
+describe("the state of a file", () => {
+  test.each<[string, Partial<Record<string, bigint>>, "seems unchanged" | "does not"]>([
+    ["size", { size: 6n }, "does not"],
+    ["number", { ino: 3n }, "does not"],
+    ["number beyond 2^53", { ino: 2n ** 63n + 1n }, "does not"],
+    ["device", { dev: 2n }, "seems unchanged"],
+    ["time by a nanosecond", { mtimeNs: TIME + 1n }, "does not"],
+    ["time by a second", { mtimeNs: TIME + 1_000_000_000n }, "does not"],
+    ["time before 1970", { mtimeNs: -TIME }, "does not"],
+    ["change by a nanosecond", { ctimeNs: TIME + 1n }, "seems unchanged"],
+    ["change by a second", { ctimeNs: TIME - 1_000_000_000n }, "seems unchanged"],
+  ])("is another with another %s", (_, changes, expected) => {
+    const [state, other] = [stateOf({}), stateOf(changes)];
+    expect([state.isSame(other), other.isSame(state)]).toEqual([false, false]);
+    expect(state.name).not.toBe(other.name);
+    expect(state.seemsUnchanged(other)).toBe(expected === "seems unchanged");
+    const again = stateOf(changes);
+    expect([other.isSame(again), other.name]).toEqual([true, again.name]);
+  });
+
+  test("is told from one whose number differs by less than a double can say", () => {
+    const [state, other] = [stateOf({ ino: 2n ** 60n }), stateOf({ ino: 2n ** 60n + 1n })];
+    expect(state.isSame(other)).toBe(false);
+    expect([state.name, state.file]).not.toEqual([other.name, other.file]);
+  });
 });

@@ -1,19 +1,72 @@
 import type { BigIntStats } from "node:fs";
+import { nanosecondsOf, secondsOf, timeText } from "./file-time.ts";
+
+type Stats = Pick<BigIntStats, "dev" | "ino" | "size" | "mtimeNs" | "ctimeNs">;
 
 /** A name for the state of a file of the machine: another content has another, unless it came within a tick of the clock. */
-export function fileState({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
+export function fileState({ dev, ino, size, mtimeNs, ctimeNs }: Stats): string {
   // Joined, it is one text in memory; a template's stays in its parts.
   return ["stat", dev, ino, size, mtimeNs, ctimeNs].join(":");
 }
 
-/** Whether two states of a path are of one file with one size and time: what else differs says nothing of the content. */
-export function seemsUnchanged(one: string, other: string): boolean {
-  return contentOf(one) === contentOf(other);
+/** What {@link fileState} names. Of numbers, since there may be a hundred thousand: their names would take more memory. */
+export class FileState {
+  /** Bytes. */
+  readonly size: number;
+  /** Whole seconds since 1970. */
+  readonly mtime: number;
+  readonly #mtimeRest: number;
+  readonly #ctime: number;
+  readonly #ctimeRest: number;
+  readonly #device: number | bigint;
+  readonly #inode: number | bigint;
+
+  constructor({ dev, ino, size, mtimeNs, ctimeNs }: Stats) {
+    this.size = Number(size);
+    this.mtime = secondsOf(mtimeNs);
+    this.#mtimeRest = nanosecondsOf(mtimeNs);
+    this.#ctime = secondsOf(ctimeNs);
+    this.#ctimeRest = nanosecondsOf(ctimeNs);
+    this.#device = exactly(dev);
+    this.#inode = exactly(ino);
+  }
+
+  /** As {@link fileState} gives it. */
+  get name(): string {
+    const modified = timeText(this.mtime, this.#mtimeRest);
+    const changed = timeText(this.#ctime, this.#ctimeRest);
+    return ["stat", this.#device, this.#inode, this.size, modified, changed].join(":");
+  }
+
+  /** What all names of the file have in common, and no other file has. */
+  get file(): string {
+    return `${this.#device}:${this.#inode}`;
+  }
+
+  isSame(other: FileState): boolean {
+    return (
+      this.seemsUnchanged(other) &&
+      this.#device === other.#device &&
+      this.#ctime === other.#ctime &&
+      this.#ctimeRest === other.#ctimeRest
+    );
+  }
+
+  /** Whether two states of a path are of one file with one size and time: what else differs says nothing of the content. */
+  seemsUnchanged(other: FileState): boolean {
+    return (
+      this.#inode === other.#inode &&
+      this.size === other.size &&
+      this.mtime === other.mtime &&
+      this.#mtimeRest === other.#mtimeRest
+    );
+  }
 }
 
-/** Inode, size and time. */
-function contentOf(state: string): string {
-  return state.split(":").slice(2, 5).join(":");
+/** A number takes no memory of its own; of some file systems these are larger than one can tell. */
+function exactly(value: bigint): number | bigint {
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : value;
 }
 
 /** Longer than the tick of any file system's clock: FAT's is 2 seconds. */

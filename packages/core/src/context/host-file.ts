@@ -1,7 +1,7 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync, type BigIntStats } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { ContextError } from "./context-error.ts";
-import { fileState, seemsUnchanged } from "./file-state.ts";
+import { FileState, isTold } from "./file-state.ts";
 import { joinPath } from "./path.ts";
 import type { FileContent, OpenFile, SourceNode } from "./source-tree.ts";
 
@@ -9,38 +9,45 @@ const PIECE = 1024 * 1024;
 /** After so many bytes other work of the process gets its turn. */
 const SLICE = 4 * PIECE;
 
-/** How a file was found. */
-export interface FoundFile {
-  /** By {@link fileState}; `undefined`: nothing but its size is trusted. */
-  readonly state: string | undefined;
-  /** Whether its content is told by that. */
-  readonly isTold: boolean;
-}
-
 /**
- * A file of the machine that must stay a regular file of its size and time. A class, because there may be a hundred thousand:
- * functions of each one's own would take several times the memory.
+ * A file of the machine that must stay a regular file of its size and time. A class, and of few parts, because there may be a
+ * hundred thousand: functions or a node of each one's own would take several times the memory.
  *
  * The state is compared on the very file that was read: a path may lead to another one meanwhile, and back. What seems unchanged
  * and is in another state, as a file that got a second name, loses its identity: it is read, and not known again.
  */
 export class HostFile implements FileContent {
-  readonly node: SourceNode;
-  identity?: string;
   readonly #directory: string;
   readonly #name: string;
-  readonly #state: string | undefined;
+  readonly #mode: number;
+  readonly #state: FileState;
+  readonly #trusted: "stat" | "none";
+  readonly #hasOtherNames: boolean;
+  #hasIdentity: boolean;
 
-  constructor(directory: string, name: string, node: SourceNode, { state, isTold }: FoundFile) {
+  /** @param trusted - whether anything but its size tells that it is as it was found */
+  constructor(directory: string, name: string, stats: BigIntStats, trusted: "stat" | "none") {
     this.#directory = directory;
     this.#name = name;
-    this.#state = state;
-    this.node = node;
-    if (state !== undefined && isTold) this.identity = state;
+    this.#mode = Number(stats.mode) & 0o7777;
+    this.#state = new FileState(stats);
+    this.#trusted = trusted;
+    this.#hasOtherNames = stats.nlink > 1n;
+    this.#hasIdentity = trusted === "stat" && isTold(stats);
   }
 
   get size(): number {
-    return this.node.size;
+    return this.#state.size;
+  }
+
+  get identity(): string | undefined {
+    return this.#hasIdentity ? this.#state.name : undefined;
+  }
+
+  get node(): SourceNode {
+    const { size, mtime } = this.#state;
+    const node = { kind: "file", mode: this.#mode, uid: 0, gid: 0, mtime, size } as const;
+    return this.#hasOtherNames ? { ...node, linkGroup: this.#state.file } : node;
   }
 
   get #path(): string {
@@ -67,7 +74,7 @@ export class HostFile implements FileContent {
       const wanted = Math.max(0, Math.min(length, this.size - position));
       const piece = readPiece(file, position, wanted, path);
       // No fault here: who looks at a part of it must not rely on the rest.
-      if (this.identity !== undefined && this.identity !== stateOf(file)) delete this.identity;
+      if (this.#hasIdentity) this.#hasIdentity = this.#state.isSame(stateOf(file));
       return piece;
     } finally {
       closeSync(file);
@@ -93,16 +100,16 @@ export class HostFile implements FileContent {
   #check(file: number, path: string): void {
     const stats = fstatSync(file, { bigint: true });
     if (!stats.isFile() || stats.size !== BigInt(this.size)) throw changed(path);
-    if (this.#state === undefined) return;
-    const state = fileState(stats);
-    if (state === this.#state) return;
-    if (!seemsUnchanged(state, this.#state)) throw changed(path);
-    delete this.identity;
+    if (this.#trusted === "none") return;
+    const state = new FileState(stats);
+    if (state.isSame(this.#state)) return;
+    if (!state.seemsUnchanged(this.#state)) throw changed(path);
+    this.#hasIdentity = false;
   }
 }
 
-function stateOf(file: number): string {
-  return fileState(fstatSync(file, { bigint: true }));
+function stateOf(file: number): FileState {
+  return new FileState(fstatSync(file, { bigint: true }));
 }
 
 /** Neither through a link nor waiting for a fifo's other end, should somebody have put one there meanwhile. */

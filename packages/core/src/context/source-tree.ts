@@ -46,7 +46,7 @@ export interface FileContent {
    * Tells one state of the bytes from another without reading them: of two contents with one identity the bytes are the
    * same, in other processes too. Absent: nobody can tell, or can tell no more since it was read.
    */
-  readonly identity?: string;
+  readonly identity?: string | undefined;
   /** Told ahead by whoever will read it: lets many files of one compressed layer be taken out in one pass. */
   expect?(): void;
   /** What the collector of a layer's index found in the bytes; `null`: nothing. Absent where no collector has seen them. */
