@@ -18,7 +18,7 @@ import type { Scope } from "./scope.ts";
  * @param tree - what its sources are looked up in
  * @param now - seconds since 1970, of what the step itself makes
  */
-export function copyEntries(step: CopyStep | AddStep, root: RootFs, tree: SourceTree, now: number): Entry[] {
+export function copyEntries(step: CopyStep | AddStep, root: RootFs, tree: SourceTree, now: number): readonly Entry[] {
   return copy(root, copyRequest(step, root, tree, now));
 }
 
@@ -35,7 +35,7 @@ export function addEntries(
   now: number,
   hold: Scope["hold"],
   fetched: ReadonlyMap<string, WrittenFile>,
-): Promise<Entry[]> {
+): Promise<readonly Entry[]> {
   const archives = (archive: FileContent) => hold(layerFiles(() => archive.stream()));
   return add(root, {
     ...copyRequest(step, root, tree, now, fetched),

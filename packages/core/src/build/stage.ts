@@ -234,7 +234,7 @@ async function entriesOf(step: Step, root: RootFs, run: StageRun): Promise<reado
   }
 }
 
-function workdirEntries(step: WorkdirStep, root: RootFs, now: number): Entry[] {
+function workdirEntries(step: WorkdirStep, root: RootFs, now: number): readonly Entry[] {
   const owner =
     step.user === undefined || step.user === "" ? { uid: 0, gid: 0 } : parseOwner(step.user, root);
   return workdir(root, step.path, { owner, now });

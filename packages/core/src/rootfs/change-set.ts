@@ -22,12 +22,17 @@ export interface ChangeSet {
   make(path: string, node: SourceNode): void;
   /** Directories that were made so, and that nothing else has been put over. */
   readonly made: ReadonlySet<string>;
+  /**
+   * Puts all that comes into a directory in which there is nothing, in byte order of paths that {@link checkPath} has let pass.
+   * Absent where each change is remembered.
+   */
+  fill?(entries: readonly Entry[]): void;
   remove(path: string): void;
   /**
    * What stands now at the changed paths and, with the attributes they have, at their parents; as BuildKit's differ
    * lists it. The root itself is not listed.
    */
-  entries(): Entry[];
+  entries(): readonly Entry[];
 }
 
 export function changeSet(root: RootFs): ChangeSet {
@@ -116,12 +121,14 @@ export function fillingOf(root: RootFs): ChangeSet {
       made.add(path);
     },
     made,
+    fill: (entries) => root.applyEntries(entries),
     remove: (path) => root.remove(path),
     entries: () => root.entries(),
   };
 }
 
-function checkPath(path: string): void {
+/** @throws {CopyError} as {@link ChangeSet.put} */
+export function checkPath(path: string): void {
   if (path.length > LONGEST_PATH) {
     throw new CopyError(
       "COPY_CONFLICT",

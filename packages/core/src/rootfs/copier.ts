@@ -1,10 +1,11 @@
 import { joinPath } from "../context/path.ts";
 import { bytesContent } from "../context/memory-tree.ts";
 import type { FileContent, SourceNode, SourceTree } from "../context/source-tree.ts";
-import type { ChangeSet } from "./change-set.ts";
+import { checkPath, type ChangeSet } from "./change-set.ts";
 import { CopyError } from "./copy-error.ts";
 import type { CopyStep } from "./copy-step.ts";
 import type { DirectoryStyle } from "./directories.ts";
+import { entryList, relativePath, walkInPathOrder } from "./entry-list.ts";
 import type { RootFs } from "./rootfs.ts";
 
 /** What the ways of copying share: a step's rules, applied to a root. */
@@ -20,6 +21,8 @@ export interface Copier {
 /** For one source, or for one of those that its pattern matches. */
 export function copierFor(changes: ChangeSet, step: CopyStep): Copier {
   const scope = changes.beginTree();
+  /** Whether there are files with several names, some of which may have been put, or are to be put, elsewhere. */
+  let hasLinks = false;
   const madeOnTheWay = {
     // As mkdir(2): no setuid, setgid or sticky.
     mode: (step.parentMode ?? 0o755) & 0o777,
@@ -31,24 +34,26 @@ export function copierFor(changes: ChangeSet, step: CopyStep): Copier {
   function place(tree: SourceTree, from: string, node: SourceNode, to: string): void {
     checkRoom(changes.root, node, to);
     tree.taken?.(from);
+    changes.put(to, placed(node), contentOf(tree, from, node));
+  }
+
+  /** As the step wants it. */
+  function placed(node: SourceNode): SourceNode {
     const owned = step.owner === undefined ? node : { ...node, ...step.owner };
-    if (node.kind === "directory") {
-      // Below a copied directory the source's attributes win.
-      changes.put(to, { ...owned, mode: step.chmod?.(node.mode, true) ?? node.mode });
-    } else if (node.kind === "symlink") {
-      changes.put(to, owned);
-    } else {
-      // A socket is nothing without its program: what is copied is its name.
-      const kind = node.kind === "socket" ? "file" : node.kind;
-      const mode = step.chmod?.(node.mode, false) ?? node.mode;
-      const isAsItWas = kind === node.kind && mode === node.mode && node.linkGroup === undefined;
-      const group =
-        node.linkGroup === undefined ? {} : { linkGroup: `${changes.step}:${scope}:${node.linkGroup}` };
-      changes.put(to, isAsItWas ? owned : { ...owned, kind, mode, ...group }, contentOf(tree, from, node));
-    }
+    // Below a copied directory the source's attributes win.
+    if (node.kind === "directory") return { ...owned, mode: step.chmod?.(node.mode, true) ?? node.mode };
+    if (node.kind === "symlink") return owned;
+    // A socket is nothing without its program: what is copied is its name.
+    const kind = node.kind === "socket" ? "file" : node.kind;
+    const mode = step.chmod?.(node.mode, false) ?? node.mode;
+    const group =
+      node.linkGroup === undefined ? {} : { linkGroup: `${changes.step}:${scope}:${node.linkGroup}` };
+    const isAsItWas = kind === node.kind && mode === node.mode && node.linkGroup === undefined;
+    return isAsItWas ? owned : { ...owned, kind, mode, ...group };
   }
 
   function contents(tree: SourceTree, from: string, to: string): void {
+    if (filled(tree, from, to)) return;
     for (const name of tree.list(from)) {
       const child = joinPath(from, name);
       const node = tree.lstat(child);
@@ -56,6 +61,29 @@ export function copierFor(changes: ChangeSet, step: CopyStep): Copier {
       place(tree, child, node, joinPath(to, name));
       if (node.kind === "directory") contents(tree, child, joinPath(to, name));
     }
+  }
+
+  /** Whether all could be put at once, where nothing is yet: of many files that is far less than to put each. */
+  function filled(tree: SourceTree, from: string, to: string): boolean {
+    if (hasLinks || changes.fill === undefined || changes.root.list(to).length > 0) return false;
+    const list = entryList();
+    walkInPathOrder(
+      { from, path: to.slice(1) },
+      (directory) => tree.list(directory.from),
+      (directory, name) => {
+        const child = joinPath(directory.from, name);
+        const node = hasLinks ? undefined : tree.lstat(child);
+        if (node === undefined) return undefined;
+        hasLinks = node.linkGroup !== undefined;
+        const path = relativePath(directory.path, name);
+        checkPath(`/${path}`);
+        tree.taken?.(child);
+        list.add(path, placed(node), contentOf(tree, child, node));
+        return node.kind === "directory" ? { from: child, path } : undefined;
+      },
+    );
+    if (!hasLinks) changes.fill(list.entries);
+    return !hasLinks;
   }
 
   return { changes, madeOnTheWay, place, contents };

@@ -24,7 +24,7 @@ export interface AddStep extends CopyStep {
  * @returns the layer's entries
  * @throws {CopyError} `COPY_SOURCE_MISSING`, `COPY_CONFLICT`, `COPY_NAME_RESERVED`
  */
-export function copy(root: RootFs, step: CopyStep): Entry[] {
+export function copy(root: RootFs, step: CopyStep): readonly Entry[] {
   const changes = changesOf(root, step);
   for (const source of step.sources) copyOne(changes, step, source);
   return finished(root, changes);
@@ -50,7 +50,7 @@ export function planCopy(step: CopyStep): PlannedCopy {
  * @returns the layer's entries
  * @throws as {@link copy}, and {@link unpackArchive}
  */
-export async function add(root: RootFs, step: AddStep): Promise<Entry[]> {
+export async function add(root: RootFs, step: AddStep): Promise<readonly Entry[]> {
   const changes = changesOf(root, step);
   for (const source of step.sources) {
     if (step.archives === undefined) {
@@ -94,7 +94,7 @@ function changesOf(root: RootFs, { destinationLinks }: CopyStep): ChangeSet {
   return changeSet(destinationLinks === "replace" ? emptyRootFs() : root);
 }
 
-function finished(root: RootFs, changes: ChangeSet): Entry[] {
+function finished(root: RootFs, changes: ChangeSet): readonly Entry[] {
   const entries = changes.entries();
   if (changes.root !== root) root.applyEntries(entries);
   return entries;

@@ -1,7 +1,7 @@
 import { compareBytes, sortByBytes } from "../context/path.ts";
 import type { FileContent, SourceNode } from "../context/source-tree.ts";
 import type { Entry, WhiteoutEntry } from "../layer/entry.ts";
-import { entryList, type EntryList } from "./entry-list.ts";
+import { entryList, relativePath, walkInPathOrder } from "./entry-list.ts";
 
 /** What is at a path of a root file system. */
 export interface Held {
@@ -130,34 +130,24 @@ export function heldOf(entry: OwnEntry): Held {
 }
 
 /** All that is below a directory, in byte order of paths. */
-export function entriesOf(top: Held): Entry[] {
+export function entriesOf(top: Held): readonly Entry[] {
   const list = entryList();
-  listBelow(top, "", list);
-  return [...list.entries];
-}
-
-function listBelow(directory: Held, path: string, list: EntryList): void {
-  const children = childrenOf(directory) ?? new Map<string, Held>();
-  /** Directories whose content is still to come: that of `a` comes after `a-b`. */
-  const open: string[] = [];
-  const pathOf = (name: string): string => (path === "" ? name : [path, name].join("/"));
-  const closeBefore = (name?: string): void => {
-    for (let last = open.at(-1); last !== undefined; last = open.at(-1)) {
-      if (name !== undefined && compareBytes(`${last}/`, name) > 0) return;
-      open.pop();
-      const held = children.get(last);
-      if (held !== undefined) listBelow(held, pathOf(last), list);
-    }
-  };
-  for (const name of sortByBytes([...children.keys()])) {
-    const held = children.get(name);
-    if (held === undefined) continue;
-    closeBefore(name);
-    // Joined, it is one text in memory; a template's stays in its parts.
-    list.add(pathOf(name), held.node, held.content);
-    if (held.node.kind === "directory") open.push(name);
-  }
-  closeBefore();
+  walkInPathOrder(
+    { held: top, path: "" },
+    ({ held: { children, later } }) => {
+      if (later === undefined) return sortByBytes([...(children?.keys() ?? [])]);
+      list.addAll(later.entries, later.from, later.to);
+      return [];
+    },
+    (directory, name) => {
+      const held = directory.held.children?.get(name);
+      if (held === undefined) return undefined;
+      const path = relativePath(directory.path, name);
+      list.add(path, held.node, held.content);
+      return held.node.kind === "directory" ? { held, path } : undefined;
+    },
+  );
+  return list.entries;
 }
 
 /** A copy that changes on its own. */

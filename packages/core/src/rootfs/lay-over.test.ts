@@ -10,7 +10,7 @@ import { emptyRootFs, type RootFs } from "./rootfs.ts";
 const NOW = 1234;
 const directory: SourceNode = { kind: "directory", mode: 0o750, uid: 5, gid: 6, mtime: 77, size: 0 };
 
-function rootOf(files: Readonly<Record<string, MemoryFile>>): RootFs {
+function rootOf(files: Files): RootFs {
   const root = emptyRootFs();
   const tree = memoryTree(files);
   for (const { path, node } of walkTree(tree, "/")) {
@@ -20,8 +20,11 @@ function rootOf(files: Readonly<Record<string, MemoryFile>>): RootFs {
   return root;
 }
 
-function stepOf(files: Readonly<Record<string, MemoryFile>>, destination: string): CopyStep {
-  const sources = [{ kind: "path", tree: memoryTree(files), path: "/" }] as const;
+type Files = Readonly<Record<string, MemoryFile>>;
+
+function stepOf(files: Files | readonly Files[], destination: string): CopyStep {
+  const trees: readonly Files[] = Array.isArray(files) ? files : [files];
+  const sources = trees.map((each) => ({ kind: "path", tree: memoryTree(each), path: "/" }) as const);
   return { sources, destination, match: () => false, now: NOW };
 }
 
@@ -108,7 +111,8 @@ test("300 random roots and projects come out as if the COPY had been made there"
   let laid = 0;
   for (let round = 0; round < 300; round++) {
     const project = random(6) === 0 ? {} : files(6);
-    const step = stepOf(project, random(4) === 0 ? "/" : `${somewhere()}/`);
+    const sources = random(3) === 0 ? [project, files(6)] : [project];
+    const step = stepOf(sources, random(4) === 0 ? "/" : `${somewhere()}/`);
     const root = rootOf(files(3));
     const other = root.clone();
     let plan;

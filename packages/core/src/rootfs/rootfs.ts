@@ -51,7 +51,7 @@ export interface RootFs extends SourceTree {
   /** Lays a new layer over what is there. The list is not to be changed afterwards. */
   applyEntries(entries: readonly Entry[]): void;
   /** All that is there but the root itself, in byte order of paths. */
-  entries(): Entry[];
+  entries(): readonly Entry[];
   /** Puts one thing at a path; a directory over a directory keeps what is in it. Missing parents are 0755, 0:0. */
   put(path: string, node: SourceNode, content?: FileContent): void;
   remove(path: string): void;

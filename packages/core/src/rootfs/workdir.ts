@@ -20,7 +20,7 @@ export interface WorkdirOptions {
  * @returns the layer's entries; none when all is there already
  * @throws {CopyError} `COPY_CONFLICT`
  */
-export function workdir(root: RootFs, path: string, { owner, now }: WorkdirOptions): Entry[] {
+export function workdir(root: RootFs, path: string, { owner, now }: WorkdirOptions): readonly Entry[] {
   const changes = changeSet(root);
   makeDirectories(changes, root.resolve(cleanPath(path)).path, { ...owner, mode: 0o755, mtime: now });
   return changes.entries();
