@@ -3,7 +3,6 @@ import {
   mkdtempSync,
   openSync,
   readdirSync,
-  readFileSync,
   rmSync,
   truncateSync,
   writeFileSync,
@@ -15,7 +14,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildImage } from "@undocked/core";
 import { startRegistry, type RunningRegistry } from "@undocked/registry/server";
-import { buildCli, runCli } from "../support/cli.ts";
+import { buildCli } from "../support/cli.ts";
+import { runMeasured } from "../support/peak-memory.ts";
 
 const MiB = 1024 * 1024;
 let directory: string;
@@ -56,15 +56,11 @@ function writeLarge(megabytes: number, ofNoise: number): void {
 describe("a large file", () => {
   /** Bytes of memory that the command has taken at most. */
   async function peakOfPush(tag: string): Promise<number> {
-    const report = join(directory, "peak");
-    const hook = `data:text/javascript,import{writeFileSync}from"node:fs";process.on("exit",()=>writeFileSync(${JSON.stringify(report)},String(process.resourceUsage().maxRSS)))`;
     const args = ["build", directory, "--no-cache", "--push", "-t", `${registry.host}/${tag}`, "--quiet"];
-    const { code, stdout, stderr } = await runCli(args, {
-      env: { NODE_OPTIONS: `--import=${encodeURI(hook)}` },
-    });
+    const { code, stdout, stderr, peak } = await runMeasured(args);
     expect([code, stderr]).toEqual([0, ""]);
     expect(stdout).toContain(`/${tag}@sha256:`);
-    return Number(readFileSync(report, "utf8")) * 1024;
+    return peak;
   }
 
   test("of 512 MiB that do not compress is built and pushed in less than 150 MB of memory", async () => {

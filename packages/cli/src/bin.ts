@@ -2,6 +2,7 @@
 import { keepCompiled } from "./compiled.ts";
 import { main } from "./main.ts";
 import { nodeRefusal } from "./node-version.ts";
+import { limitYoungSpace } from "./young-space.ts";
 
 // Whoever read the output may go before the work is done: that ends the output, not the work. So does a full disk, which is told
 // and makes the run a failure.
@@ -17,6 +18,7 @@ for (const stream of [process.stdout, process.stderr]) {
 const refusal = nodeRefusal(process.versions.node);
 if (refusal === undefined) {
   keepCompiled();
+  limitYoungSpace();
   process.exitCode = await main(process.argv.slice(2), {
     stdin: process.stdin,
     stdout: process.stdout,
