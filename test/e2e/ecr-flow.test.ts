@@ -164,11 +164,8 @@ describe.skipIf(lacks("docker-registry", "skopeo", "gcc"))("a registry like publ
     "a base whose %s is changed on its way (%s) is refused, and nothing is pushed",
     async (what, how) => {
       const base = await mergedUsrBase();
-      const on = await digestOf(base, what);
-      front.faults.push({ on, how });
-      // What a tag stands for has no digest to be measured by.
-      const pinned = what === "index" ? `${front.host}/amazonlinux/amazonlinux@${on}` : undefined;
-      const building = server("tampered", pinned, false);
+      front.faults.push({ on: await digestOf(base, what), how });
+      const building = server("tampered", undefined, false);
       await expect(building).rejects.toMatchObject({
         code: expect.stringMatching(/^(DIGEST_MISMATCH|SIZE_MISMATCH|REGISTRY_\w+|CONNECTION_\w+)$/),
       });
