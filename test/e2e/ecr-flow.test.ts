@@ -164,7 +164,8 @@ describe.skipIf(lacks("docker-registry", "skopeo", "gcc"))("a registry like publ
     "a base whose %s is changed on its way (%s) is refused, and nothing is pushed",
     async (what, how) => {
       const base = await mergedUsrBase();
-      front.faults.push({ on: await digestOf(base, what), how });
+      for (const on of [await digestOf(base, what), ...(what === "index" ? ["latest"] : [])])
+        front.faults.push({ on, how });
       const building = server("tampered", undefined, false);
       await expect(building).rejects.toMatchObject({
         code: expect.stringMatching(/^(DIGEST_MISMATCH|SIZE_MISMATCH|REGISTRY_\w+|CONNECTION_\w+)$/),
@@ -175,6 +176,29 @@ describe.skipIf(lacks("docker-registry", "skopeo", "gcc"))("a registry like publ
       expect(written).toEqual([]);
     },
   );
+
+  test.each(["flip", "append", "truncate"] as const)(
+    "an index that comes otherwise by its tag (%s) is fetched by its digest",
+    async (how) => {
+      await using whole = await server("6");
+      front.faults.push({ on: "latest", how });
+      await using image = await server("6", undefined, false);
+      expect(image.digest).toBe(whole.digest);
+    },
+  );
+
+  test("gives what a tag stands for with two questions: for the bytes, and what their digest is", async () => {
+    const before = front.requests.length;
+    await using image = await server("7", undefined, false);
+    const asked = front.requests.slice(before).filter(({ url }) => url.includes("/amazonlinux/manifests/"));
+    const index = await digestOf(await mergedUsrBase(), "index");
+    expect(image.pushed).toHaveLength(1);
+    expect(asked.map(({ method, url }) => `${method} ${url.split("/").at(-1)}`).slice(0, 2)).toEqual([
+      "GET latest",
+      "HEAD latest",
+    ]);
+    expect(asked.filter(({ url }) => url.endsWith(index))).toEqual([]);
+  });
 
   test.each(["config", "layer"] as const)(
     "a base whose %s is cut off is fetched on from there",

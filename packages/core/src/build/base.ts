@@ -107,8 +107,8 @@ async function resolveAnew(
 }
 
 /**
- * Keeps the manifest or index for who opens it. What came by a tag, and not as the registry says that it is, is not believed:
- * it is asked for its digest, by which who opens it will verify it.
+ * Keeps the manifest or index for who opens it, where it is what the registry says that it is: with the bytes, or, as public ECR
+ * does, to who asks for no more than that. Else it is not believed: who opens it fetches it by its digest.
  */
 async function fetchRoot(
   repository: RemoteRepository,
@@ -121,10 +121,13 @@ async function fetchRoot(
     if (error instanceof FormatError) return undefined;
     throw error;
   });
-  const isProven = fetched !== undefined && [fetched.stated, target].includes(fetched.descriptor.digest);
-  if (!isProven) return await repository.resolve(target, call);
-  await content.push(fetched.descriptor, contentOf(fetched.bytes), call);
-  return fetched.descriptor;
+  const stated = [fetched?.stated, target].find((digest) => digest === fetched?.descriptor.digest);
+  const root =
+    fetched === undefined || stated === undefined
+      ? await repository.resolve(target, call)
+      : fetched.descriptor;
+  if (fetched?.descriptor.digest === root.digest) await content.push(root, contentOf(fetched.bytes), call);
+  return root;
 }
 
 /** What the reference stood for the last time; of a digest, too, what came by a tag. */
