@@ -24,7 +24,7 @@ const { output } = await bundle.write({
   // All that an unchanged build needs is one file: to find and open each of thirty takes longer than to read it.
   codeSplitting: {
     groups: [
-      { name: "start", test: /[\\/]dist[\\/](?:args|compiled|cache[\\/]cache-directory)\.js$/, priority: 2 },
+      { name: "args", test: /[\\/]cli[\\/]dist[\\/]args\.js$/, priority: 2 },
       { name: "build", test: /[\\/]cli[\\/]dist[\\/]commands[\\/]build\.js$/, priority: 1 },
     ],
   },

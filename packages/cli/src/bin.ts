@@ -1,5 +1,4 @@
 #!/usr/bin/env node
-import { keepCompiled } from "./compiled.ts";
 import { main } from "./main.ts";
 import { nodeRefusal } from "./node-version.ts";
 import { limitYoungSpace } from "./young-space.ts";
@@ -17,7 +16,6 @@ for (const stream of [process.stdout, process.stderr]) {
 
 const refusal = nodeRefusal(process.versions.node);
 if (refusal === undefined) {
-  keepCompiled();
   limitYoungSpace();
   process.exitCode = await main(process.argv.slice(2), {
     stdin: process.stdin,

@@ -28,7 +28,7 @@ export type {
   SourceTree,
 } from "./context/source-tree.ts";
 export { cacheUsage, pruneCache, type CacheUsage, type PruneOptions } from "./cache/prune.ts";
-export { cacheDirectory } from "./cache/cache-directory.ts";
+export { cacheDirectory } from "./build/workspace.ts";
 export type { LayerCompression } from "./layer/encoding.ts";
 export { LayerError } from "./layer/layer-error.ts";
 export { CopyError } from "./rootfs/copy-error.ts";

@@ -18,7 +18,12 @@ import type { Scope } from "./scope.ts";
  * @param tree - what its sources are looked up in
  * @param now - seconds since 1970, of what the step itself makes
  */
-export function copyEntries(step: CopyStep | AddStep, root: RootFs, tree: SourceTree, now: number): readonly Entry[] {
+export function copyEntries(
+  step: CopyStep | AddStep,
+  root: RootFs,
+  tree: SourceTree,
+  now: number,
+): readonly Entry[] {
   return copy(root, copyRequest(step, root, tree, now));
 }
 

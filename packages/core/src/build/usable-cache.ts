@@ -1,9 +1,9 @@
 import { access, constants, stat } from "node:fs/promises";
 import type { Diagnostic } from "@undocked/registry";
-import { cacheDirectory } from "../cache/cache-directory.ts";
 import type { BuildOptions } from "./options.ts";
 import { makeDirectory } from "./make-directory.ts";
 import { PlaceError, writingTo } from "./system-error.ts";
+import { cacheDirectory } from "./workspace.ts";
 
 /** Where a build keeps things, and what to tell about it. */
 export interface UsableCache {

@@ -1,5 +1,6 @@
 import { rm } from "node:fs/promises";
-import { join } from "node:path";
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
 import type {
   Descriptor,
   LocalStore,
@@ -8,7 +9,6 @@ import type {
   Resolver,
 } from "@undocked/registry";
 import { scratchDirectory } from "@undocked/registry/files";
-import { cacheDirectory } from "../cache/cache-directory.ts";
 import { contentCache } from "../cache/content-cache.ts";
 import { indexCache, type IndexCache } from "../cache/index-cache.ts";
 import { recipeCache, type RecipeCache } from "../cache/recipe-cache.ts";
@@ -69,6 +69,17 @@ export function clientOptions(registry: BuildOptions["registry"]): RegistryClien
 /** What is known of earlier builds' layers and files. */
 export function openRecipes({ cache }: BuildOptions): RecipeCache | undefined {
   return cache === false ? undefined : recipeCache(join(cacheDirectory(cache), "recipes"));
+}
+
+/** Where the cache lies: the directory named, else `undocked` in the user's cache directory. */
+export function cacheDirectory(cache: string | false | undefined): string {
+  return resolve(typeof cache === "string" ? cache : defaultCache(process.env));
+}
+
+/** By the XDG base directory specification; on Windows, the local application data. */
+function defaultCache(env: NodeJS.ProcessEnv): string {
+  const caches = env["XDG_CACHE_HOME"] ?? env["LOCALAPPDATA"];
+  return join(caches === undefined || caches === "" ? join(homedir(), ".cache") : caches, "undocked");
 }
 
 function isClient(registry: BuildOptions["registry"]): registry is RegistryClient {

@@ -20,8 +20,8 @@ export interface PruneOptions {
   readonly maxAgeMs?: number;
 }
 
-/** Folders of the directory; the last one is Node's, for what it compiles of the command. Nothing else is ours, or looked at. */
-const PARTS = ["content", "indexes", "recipes", "references", "compiled"] as const;
+/** Folders of the directory. Nothing else in it is ours, and nothing else is looked at. */
+const PARTS = ["content", "indexes", "recipes", "references"] as const;
 
 export async function cacheUsage(directory: string): Promise<CacheUsage> {
   const usageOf = async (part: keyof CacheUsage): Promise<{ files: number; size: number }> => {
@@ -77,7 +77,7 @@ interface CachedFile {
   readonly isUnfinished: boolean;
 }
 
-async function filesOf(directory: string, part: (typeof PARTS)[number]): Promise<CachedFile[]> {
+async function filesOf(directory: string, part: keyof CacheUsage): Promise<CachedFile[]> {
   const folder = join(directory, part);
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
   const files: CachedFile[] = [];
