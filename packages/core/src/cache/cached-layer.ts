@@ -49,8 +49,19 @@ export async function cachedLayer(
     source: lazySource(layer, store, () => makeLayer(store, entries, options)),
   });
   const { shape, inputs } = layerKeys(entries, options);
+  /** Keeps what the inputs came to; `false`: some files may have been others when they were read. */
+  async function noteInputs(layer: Layer): Promise<boolean> {
+    if (inputs === undefined || !areToldApart(entries)) return false;
+    await recipes?.write(inputs, layer);
+    return true;
+  }
+  async function makeAlone(): Promise<Layer> {
+    const layer = await turn(make, signal);
+    await noteInputs(layer);
+    return layer;
+  }
   async function makeInTurn(): Promise<Layer> {
-    if (inputs === undefined || place === undefined) return await turn(make, signal);
+    if (inputs === undefined || place === undefined) return await makeAlone();
     let own: Layer | undefined;
     const shared = await making(`${place}\0${inputs}`, signal, async (together) => {
       // Somebody may have made it since it was looked for.
@@ -58,12 +69,10 @@ export async function cachedLayer(
       if (known !== undefined && (await store.exists(known.descriptor)))
         return { layer: known, isSure: true };
       own = await turn(() => make(together), together);
-      const isSure = areToldApart(entries);
-      if (isSure) await recipes?.write(inputs, own);
-      return { layer: own, isSure };
+      return { layer: own, isSure: await noteInputs(own) };
     });
     // What somebody else has read may not be what is to be read here.
-    return own ?? (shared.isSure ? shared.layer : await turn(make, signal));
+    return own ?? (shared.isSure ? shared.layer : await makeAlone());
   }
   if (recipes === undefined) return lazy(await makeInTurn());
   const known =
@@ -72,7 +81,7 @@ export async function cachedLayer(
   const isAtHand = known !== undefined && (isRepeatable || (await store.exists(known.descriptor)));
   const layer = isAtHand ? known : await makeInTurn();
   await recipes.note(shape);
-  if (inputs !== undefined && areToldApart(entries)) await recipes.write(inputs, layer);
+  if (isAtHand) await noteInputs(layer);
   await recipes.write(tarKey(layer.diffId, options), layer);
   return lazy(layer);
 }
