@@ -121,11 +121,8 @@ async function fetchRoot(
     if (error instanceof FormatError) return undefined;
     throw error;
   });
-  const stated = [fetched?.stated, target].find((digest) => digest === fetched?.descriptor.digest);
-  const root =
-    fetched === undefined || stated === undefined
-      ? await repository.resolve(target, call)
-      : fetched.descriptor;
+  const isStated = fetched !== undefined && [fetched.stated, target].includes(fetched.descriptor.digest);
+  const root = isStated ? fetched.descriptor : await repository.resolve(target, call);
   if (fetched?.descriptor.digest === root.digest) await content.push(root, contentOf(fetched.bytes), call);
   return root;
 }
