@@ -63,13 +63,6 @@ export interface RemoteRepository
     describe: () => Promise<Descriptor>,
     options?: StreamOptions,
   ): Promise<void>;
-  /** A manifest in one request for one tag; several go in one, too, where the registry can. */
-  pushNamed(
-    expected: Descriptor,
-    content: AsyncIterable<Uint8Array>,
-    references: readonly string[],
-    options?: CallOptions,
-  ): Promise<void>;
   /** Gives a manifest several names in one request, where the registry can. Names that stand there already are left alone. */
   tagAll(target: Descriptor, references: readonly string[], options?: CallOptions): Promise<void>;
   /** All tags, in the registry's order. */

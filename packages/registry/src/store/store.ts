@@ -44,7 +44,7 @@ export interface Tagger {
   tag(target: Descriptor, reference: string, options?: CallOptions): Promise<void>;
 }
 
-/** Takes a root together with its names, whether it is there or not. */
+/** Takes a root together with its names, whether it is there or not: a registry in one request, if it can for several. */
 export interface NamedSink {
   pushNamed(
     expected: Descriptor,
