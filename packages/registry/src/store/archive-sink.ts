@@ -5,7 +5,7 @@ import { writeTar } from "../tar/index.ts";
 import { writeChunks } from "../files/chunks.ts";
 import { besideName, writeWhole } from "../files/whole-file.ts";
 import { ociLayout, type OciLayout } from "./layout.ts";
-import { abortable } from "./memory.ts";
+import { abortable } from "./verify.ts";
 import type { CallOptions, LocalStore, ReferrerSource, Resolver, Tagger } from "./store.ts";
 
 /**

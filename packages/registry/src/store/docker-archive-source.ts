@@ -5,13 +5,13 @@ import { digestOf, tally, type Digest } from "../oci/digest.ts";
 import { encodeJson } from "../oci/json.ts";
 import { manifestSizeLimit } from "../oci/manifest.ts";
 import { MediaType } from "../oci/media-type.ts";
-import { abortable, unknownContent } from "./memory.ts";
+import { unknownContent } from "./unknown-content.ts";
 import { emptyIndex, findRoot, refNameAnnotation, withoutName } from "./layout-index.ts";
 import type { ArchiveSource } from "./oci-archive.ts";
 import { isSameName, parseSavedImages, type SavedImage } from "./saved-image.ts";
 import type { CallOptions } from "./store.ts";
 import { openTarFile, type TarFile, type TarPart } from "./tar-file.ts";
-import { readAll, verified } from "./verify.ts";
+import { abortable, readAll, verified } from "./verify.ts";
 
 /**
  * Opens what `docker save`, `podman save` or {@link dockerArchive} wrote, gzipped or not.

@@ -1,5 +1,5 @@
 import type { Descriptor } from "../oci/descriptor.ts";
-import { unknownContent } from "./memory.ts";
+import { unknownContent } from "./unknown-content.ts";
 import type { BlobSource, CallOptions } from "./store.ts";
 
 /** Several sources as one: content comes from the first that has it. */

@@ -25,10 +25,10 @@ import {
   withRoot,
 } from "./layout-index.ts";
 import { withLock } from "./lock.ts";
-import { abortable, unknownContent } from "./memory.ts";
+import { unknownContent } from "./unknown-content.ts";
 import { isReferrer, referrersAmong } from "./referrers.ts";
 import type { LocalStore, ReferrerSource, Resolver, Tagger } from "./store.ts";
-import { readAll, verified } from "./verify.ts";
+import { abortable, readAll, verified } from "./verify.ts";
 
 export interface OciLayout extends LocalStore, Resolver, Tagger, ReferrerSource {
   /** The roots that the layout names, in its order. */

@@ -1,10 +1,10 @@
 import { ContentError } from "../errors.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { digestOf, isDigest, type Digest } from "../oci/digest.ts";
-import { isIndexType, isManifestType } from "../oci/media-type.ts";
 import { referrersAmong } from "./referrers.ts";
 import type { LocalStore, ReferrerSource, Resolver, Tagger } from "./store.ts";
-import { contentOf, readAll, verified } from "./verify.ts";
+import { unknownContent } from "./unknown-content.ts";
+import { abortable, contentOf, readAll, verified } from "./verify.ts";
 
 export interface MemoryStore extends LocalStore, Resolver, Tagger, ReferrerSource {}
 
@@ -59,25 +59,4 @@ export function memoryStore(): MemoryStore {
     },
   };
   return store;
-}
-
-/** What every store throws for content that it does not have. */
-export function unknownContent(target: Descriptor): ContentError {
-  const manifest = isIndexType(target.mediaType) || isManifestType(target.mediaType);
-  return new ContentError(
-    manifest ? "MANIFEST_UNKNOWN" : "BLOB_UNKNOWN",
-    `${target.digest} is not in this store.`,
-  );
-}
-
-/** Ends at the next chunk once the signal is aborted. */
-export async function* abortable(
-  content: AsyncIterable<Uint8Array>,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<Uint8Array, void, void> {
-  signal?.throwIfAborted();
-  for await (const chunk of content) {
-    signal?.throwIfAborted();
-    yield chunk;
-  }
 }

@@ -4,6 +4,7 @@ import type { Digest } from "../oci/digest.ts";
 import type { ManifestDocument } from "../oci/manifest.ts";
 import { isIndexType } from "../oci/media-type.ts";
 import { referrerOf, subjectOf } from "../oci/referrer.ts";
+import { isUnknownContent } from "./unknown-content.ts";
 import { graphDepthLimit, isDocument, readDocument, tooDeep } from "./graph.ts";
 import type { BlobSource, CallOptions, ReferrerSource, ReferrersOptions } from "./store.ts";
 
@@ -25,7 +26,7 @@ export async function* referrersAmong(
   }
 }
 
-/** Whether a manifest has a `subject`. What has a manifest's type and not its form has none. */
+/** Whether a manifest has a `subject`. What has a manifest's type and not its form, or is not there, has none. */
 export async function isReferrer(source: BlobSource, target: Descriptor): Promise<boolean> {
   if (!isDocument(target)) return false;
   const document = await readIfWhole(source, target, {});
@@ -42,7 +43,8 @@ async function readIfWhole(
   try {
     return (await readDocument(source, target, options)).document;
   } catch (error) {
-    if (error instanceof FormatError) return undefined;
+    // Another process may have taken it away meanwhile, as one that empties a cache does.
+    if (error instanceof FormatError || isUnknownContent(error)) return undefined;
     throw error;
   }
 }

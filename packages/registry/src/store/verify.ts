@@ -53,3 +53,15 @@ export async function readAll(content: AsyncIterable<Uint8Array>): Promise<Uint8
 export async function* contentOf(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, void> {
   if (bytes.byteLength > 0) yield bytes;
 }
+
+/** Ends at the next chunk once the signal is aborted. */
+export async function* abortable(
+  content: AsyncIterable<Uint8Array>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array, void, void> {
+  signal?.throwIfAborted();
+  for await (const chunk of content) {
+    signal?.throwIfAborted();
+    yield chunk;
+  }
+}
