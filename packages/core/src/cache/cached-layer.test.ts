@@ -136,6 +136,17 @@ test("a blob that is gone is made when it is read, and not before", async () => 
   expect(content.opened).toBe(1);
 });
 
+test("a blob that goes again between two readers is made again", async () => {
+  const store = ociLayout(join(directory, "content"));
+  const { descriptor, source } = await layer([file(watched("content", "one"))], store);
+  const path = join(directory, "content/blobs/sha256", descriptor.digest.slice(7));
+  const bytes = readFileSync(path);
+  for (let reader = 0; reader < 3; reader += 1) {
+    rmSync(path);
+    expect(await readAll(source.fetch(descriptor))).toEqual(bytes);
+  }
+});
+
 test("a blob that is gone and comes out otherwise is an error", async () => {
   await layer([file(watched("content", "one"))], memoryStore());
   const { descriptor, source } = await layer([file(watched("CONTENT", "one"))], memoryStore());

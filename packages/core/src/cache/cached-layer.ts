@@ -108,8 +108,11 @@ function tarKey(diffId: string, { compression }: MakeLayerOptions): string {
 
 /** The layer from the store; made again where the store does not have it, or has it damaged. */
 function lazySource({ descriptor }: Layer, store: LocalStore, make: () => Promise<Layer>): BlobSource {
-  let made: Promise<void> | undefined;
+  let remaking: Promise<void> | undefined;
 
+  async function remakeOnce(): Promise<void> {
+    await (remaking ??= remake().finally(() => (remaking = undefined)));
+  }
   async function remake(): Promise<void> {
     const again = await make();
     if (again.descriptor.digest === descriptor.digest) return;
@@ -122,7 +125,7 @@ function lazySource({ descriptor }: Layer, store: LocalStore, make: () => Promis
 
   return {
     async *fetch(target, call) {
-      if (!(await store.exists(target, call))) await (made ??= remake());
+      if (!(await store.exists(target, call))) await remakeOnce();
       let isBegun = false;
       try {
         for await (const chunk of store.fetch(target, call)) {
@@ -132,7 +135,7 @@ function lazySource({ descriptor }: Layer, store: LocalStore, make: () => Promis
       } catch (error) {
         if (!(error instanceof ContentError)) throw error;
         // The store's own bytes are damaged. Writing them anew helps the next reader, and this one if nothing was given yet.
-        await (made ??= remake());
+        await remakeOnce();
         if (isBegun) throw error;
         yield* store.fetch(target, call);
       }

@@ -13,7 +13,10 @@ test("a manifest that is taken away between two looks refers to nothing", async 
   const whole = memoryStore();
   const manifest = encodeJson({ schemaVersion: 2, config, layers: [], subject });
   const referrer = await whole.ingest(MediaType.ociManifest, contentOf(manifest));
-  const emptied: BlobSource = { exists: whole.exists, fetch: memoryStore().fetch };
+  const emptied: BlobSource = {
+    exists: (target) => whole.exists(target),
+    fetch: (target) => memoryStore().fetch(target),
+  };
   const found = async (source: BlobSource): Promise<number> => {
     let count = 0;
     for await (const _ of referrersAmong([referrer], source, subject.digest)) count += 1;
