@@ -1,7 +1,15 @@
-import { getHeapSpaceStatistics, setFlagsFromString } from "node:v8";
+import { getHeapSpaceStatistics, getHeapStatistics, setFlagsFromString } from "node:v8";
 
-/** Bytes of both its halves. With less, more objects are taken for old ones before they are done with. */
-const ENOUGH = 16 * 1024 * 1024;
+const MIB = 1024 * 1024;
+
+/** Bytes of both its halves: no command becomes faster with more. */
+const MOST = 16 * MIB;
+
+/** With less, V8 does little else than looking through it. */
+const LEAST = 2 * MIB;
+
+/** What the program has on the heap before it has anything to do. */
+const PROGRAM = 14 * MIB;
 
 const LOOK_MS = 20;
 
@@ -10,20 +18,29 @@ const OLDEST_MAJOR = 20;
 const NEWEST_MAJOR = 26;
 
 /**
- * Keeps V8's space for young objects from growing beyond 16 MiB, for as long as the process lasts. By itself it takes 32 MiB,
- * and 64 from Node 24 on, by which no command becomes faster.
+ * Keeps V8's space for young objects at a third of what the work has on the heap, for as long as the process lasts. By itself it
+ * grows to 32 MiB, and to 64 from Node 24 on. Whoever only streams leaves little behind, and a small space gives back the memory
+ * of buffers soon; where many objects stay, a small one would take too many for old before they are done with.
  *
  * V8 hears of a limit at its start alone, where nobody asks us. By how much it may grow it looks up each time.
  */
 export function limitYoungSpace(versions: NodeJS.ProcessVersions = process.versions): void {
   if (!hasGrowthFactor(versions)) return;
-  let mayGrow = true;
-  setInterval(() => {
-    const isSmall = youngSpace() < ENOUGH;
+  let mayGrow: boolean | undefined;
+  const look = (): void => {
+    const isSmall = youngSpace() < enough();
     if (isSmall === mayGrow) return;
     mayGrow = isSmall;
     setFlagsFromString(`--semi-space-growth-factor=${mayGrow ? 2 : 1}`);
-  }, LOOK_MS).unref();
+  };
+  look();
+  setInterval(look, LOOK_MS).unref();
+}
+
+/** Bytes. */
+function enough(): number {
+  const ofWork = getHeapStatistics().used_heap_size - PROGRAM;
+  return Math.min(Math.max(ofWork / 3, LEAST), MOST);
 }
 
 function hasGrowthFactor(versions: NodeJS.ProcessVersions): boolean {

@@ -46,11 +46,14 @@ parentPort.on("message", (block) => {
 `;
 
 /** Blocks that may wait for the thread. */
-const AHEAD = 2;
+const AHEAD = 1;
+
+/** Its heap has nothing but what it says. */
+const LITTLE = { maxOldGenerationSizeMb: 8, maxYoungGenerationSizeMb: 1, stackSizeMb: 1 };
 
 /** Memory goes there and back: to look at what two threads share takes several times the time that other memory takes. */
 export function hashOnThread(done: Done): BlockHash {
-  const worker = new Worker(PROGRAM, { eval: true, resourceLimits: { maxOldGenerationSizeMb: 16 } });
+  const worker = new Worker(PROGRAM, { eval: true, resourceLimits: LITTLE });
   // Who waits for an answer is told of an end without one.
   const failure = once(worker, "error").then(([error]: unknown[]) => {
     throw error;
