@@ -85,6 +85,38 @@ test("several layers arrive whole, whichever way each goes", async () => {
   expect(registry.openUploads()).toBe(0);
 });
 
+test("a layer of blocks of both kinds is the same wherever it goes, over memory that is used again", async () => {
+  const cache = mkdtempSync(join(tmpdir(), "undocked-both-"));
+  const block = 2 * 1024 * 1024;
+  const noise = createCipheriv("aes-128-ctr", Buffer.alloc(16, 1), Buffer.alloc(16)).update(
+    Buffer.alloc(8 * block),
+  );
+  const text = Buffer.alloc(3 * block, "some text, ");
+  const tree = memoryTree({ "/mixed": Buffer.concat([noise, text, noise.subarray(block / 3), text, noise]) });
+  const copied = "FROM scratch\nCOPY mixed /\n";
+  try {
+    const layers = new Set<string>();
+    const built = async (name: string, options: BuildOptions): Promise<void> => {
+      const path = join(cache, name);
+      await push(copied, {
+        context: tree,
+        outputs: [{ type: "oci-layout", path }],
+        onEvent: (event) => event.kind === "layer" && layers.add(event.layer.digest),
+        ...options,
+      });
+      const layout = ociLayout(path);
+      await validateImage(await layout.resolve("1"), layout);
+    };
+    // To a repository that has nothing and to the store; to the store alone.
+    await built("new", {});
+    await built("known", { labels: { known: "yes" } });
+    expect([layers.size, requests("PATCH")]).toEqual([1, 1]);
+    await push(copied, { context: tree, compression: "none" });
+  } finally {
+    rmSync(cache, { recursive: true });
+  }
+});
+
 test("where a registry takes no stream, the layer is sent when it is whole", async () => {
   registry.inject({ kind: "status", method: "PATCH", status: 400 });
   await push("FROM scratch\nCOPY large /\n");

@@ -10,6 +10,7 @@ import {
   type RemoteRepository,
 } from "@undocked/registry";
 import type { LayerSink } from "../layer/make-layer.ts";
+import { fromBoth, storeSink } from "./store-sink.ts";
 import { counted, streamedUpload } from "./streamed-upload.ts";
 
 /** Sends what is written to a store to a repository, before the image is pushed. */
@@ -59,6 +60,7 @@ export function earlyUpload(
   const { onProgress = () => {}, keep = "all" } = options;
   const stop = new AbortController();
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([stop.signal, options.signal]);
+  const kept = storeSink(store);
   const underWay = new Map<Digest, Promise<Outcome>>();
   let untouched: Promise<boolean> | undefined;
 
@@ -94,18 +96,19 @@ export function earlyUpload(
         const { head, all, close } = await begun(content);
         const isStreamed = head >= LEAST && (await isUntouched());
         const isKept = !isStreamed || keep === "all" || call.isCheap?.() !== true;
+        const reuse = call.reuse === undefined || !isStreamed || !isKept ? call.reuse : fromBoth(call.reuse);
+        const lending = reuse === undefined ? {} : { reuse };
         const stream = isStreamed
           ? streamedUpload(repository, onProgress, {
               signal,
-              // What the store gets as well is not used again.
-              ...(isKept || call.reuse === undefined ? {} : { onSent: call.reuse }),
+              ...(reuse === undefined ? {} : { onSent: reuse }),
             })
           : undefined;
         const sending = (chunks: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> =>
           stream?.through(chunks) ?? chunks;
         try {
           const target = isKept
-            ? await store.ingest(mediaType, sending(all), call)
+            ? await kept.ingest(mediaType, sending(all), { ...call, ...lending })
             : await described(mediaType, all, sending);
           const sent = stream?.end(target);
           // Another platform's may be the same.

@@ -7,6 +7,7 @@ import type { BuildEvent } from "./event.ts";
 import { limits } from "./limits.ts";
 import { orderedWork } from "./ordered-work.ts";
 import type { StageLayer } from "./stage.ts";
+import { storeSink } from "./store-sink.ts";
 
 export interface WriteLayersOptions {
   /** Has the layers of earlier builds. */
@@ -29,7 +30,16 @@ export interface WriteLayersOptions {
  */
 export async function writeLayers(
   layers: readonly StageLayer[],
-  { store, sink = store, directory, recipes, timestamps, compression, signal, emit }: WriteLayersOptions,
+  {
+    store,
+    sink = storeSink(store),
+    directory,
+    recipes,
+    timestamps,
+    compression,
+    signal,
+    emit,
+  }: WriteLayersOptions,
 ): Promise<ReadonlyMap<StageLayer, StoredLayer>> {
   const work = orderedWork(signal);
   const wanted = [...new Set(layers)];
