@@ -11,12 +11,15 @@ export interface ExposedPorts {
 
 const LARGEST = 65535;
 
+const HINT = "Name a port or a range of ports, and tcp, udp or sctp: EXPOSE 8082, EXPOSE 8000-8005/udp.";
+
 /**
  * Reads `port`, `first-last`, `…/protocol`, and the `address:host:container` that docker run takes.
  *
  * @throws {DockerfileError} `DOCKERFILE_INVALID`, with BuildKit's message
  */
 export function parseExpose(word: string): ExposedPorts {
+  const refused = (message: string): WordError => new WordError(message, HINT, word);
   const slash = word.indexOf("/");
   const address = slash < 0 ? word : word.slice(0, slash);
   const protocol = slash < 0 ? "tcp" : word.slice(slash + 1).toLowerCase() || "tcp";
@@ -24,18 +27,18 @@ export function parseExpose(word: string): ExposedPorts {
   const container = parts.at(-1) ?? "";
   const host = parts.at(-2) ?? "";
   const ip = parts.slice(0, -2).join(":");
-  if (container === "") throw new WordError(`invalid port: ${goQuote(word)}: no port specified`);
+  if (container === "") throw refused(`invalid port: ${goQuote(word)}: no port specified`);
   if (!["tcp", "udp", "sctp"].includes(protocol)) {
-    throw new WordError(`invalid port: ${goQuote(word)}: invalid proto: ${protocol}`);
+    throw refused(`invalid port: ${goQuote(word)}: invalid proto: ${protocol}`);
   }
-  if (ip !== "" && !isAddress(ip)) throw new WordError(`invalid IP address: ${ip}`);
+  if (ip !== "" && !isAddress(ip)) throw refused(`invalid IP address: ${ip}`);
   const range = portRange(container);
-  if (range === undefined) throw new WordError(`invalid containerPort: ${container}`);
+  if (range === undefined) throw refused(`invalid containerPort: ${container}`);
   const hostRange = host === "" ? undefined : portRange(host);
-  if (host !== "" && hostRange === undefined) throw new WordError(`invalid hostPort: ${host}`);
+  if (host !== "" && hostRange === undefined) throw refused(`invalid hostPort: ${host}`);
   const [first, last] = range;
   if (hostRange !== undefined && last - first !== hostRange[1] - hostRange[0] && first !== last) {
-    throw new WordError(`invalid ranges specified for container and host Ports: ${container} and ${host}`);
+    throw refused(`invalid ranges specified for container and host Ports: ${container} and ${host}`);
   }
   const ports = Array.from({ length: last - first + 1 }, (_, index) => `${first + index}/${protocol}`);
   return { ports, mapping: parts.length > 1 };

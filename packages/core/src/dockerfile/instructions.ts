@@ -192,6 +192,7 @@ function sourcesAndDestination(
   if (destination === undefined || args.length < 2) {
     throw new WordError(
       `${keyword} requires at least two arguments, but only one was provided. Destination could not be determined`,
+      `Name what to take and where it goes: ${keyword} SOURCE … DESTINATION.`,
     );
   }
   if (parseHeredocWord(destination) !== undefined) {

@@ -45,6 +45,10 @@ describe("parseDockerfile", () => {
     expect(hint).toContain("EOF");
   });
 
+  test.each(["COPY", "ADD"])("%s with one word is told what it takes", (keyword) => {
+    expect(faultsOf(`FROM scratch\n${keyword} a\n`).hint).toContain(`${keyword} SOURCE`);
+  });
+
   test("each of two heredocs of one name has its own body", () => {
     const { stages } = parseDockerfile("FROM scratch\nCOPY <<A <<A /d/\none\nA\ntwo\nA\n");
     const [copy] = stages[0]?.instructions ?? [];

@@ -124,6 +124,12 @@ describe("planStages", () => {
     expect(faultsOf(() => plan(`FROM scratch\nRUN ${command}\n`)).hint).toContain(hint);
   });
 
+  test("a port that is none is underlined, with what would be one", () => {
+    const { location, hint } = faultsOf(() => plan("FROM scratch\nEXPOSE 8082 80:x\n"));
+    expect([location?.line, location?.column, location?.length]).toEqual([2, 13, 4]);
+    expect(hint).toContain("EXPOSE 8082");
+  });
+
   test("a fault that does not need the base is found before the base is known", () => {
     const { diagnostics } = faultsOf(() =>
       plan("FROM alpine\nCOPY --chmod=99 a $DIR/\nCOPY --chmod=$MODE a ${DIR:?}\nEXPOSE $PORT x\n"),
