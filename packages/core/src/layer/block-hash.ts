@@ -48,8 +48,8 @@ parentPort.on("message", (block) => {
 /** Blocks that may wait for the thread. */
 const AHEAD = 1;
 
-/** Its heap has nothing but what it says. */
-const LITTLE = { maxOldGenerationSizeMb: 8, maxYoungGenerationSizeMb: 1, stackSizeMb: 1 };
+/** Its heap has little but what Node begins with. */
+const LITTLE = { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 1 };
 
 /** Memory goes there and back: to look at what two threads share takes several times the time that other memory takes. */
 export function hashOnThread(done: Done): BlockHash {
