@@ -113,9 +113,10 @@ for (const { name, missing, open, namesTogether } of kinds) {
           "GET base/manifests/1",
           "GET base/blobs/base config",
           "GET base/blobs/base layer",
-          "GET base/blobs/base layer",
           ...sent("moved", "layer"),
           ...sent("moved", "config"),
+          // Before it is read, to know whether all of it is needed.
+          "HEAD moved/blobs/base layer",
           ...sent("moved", "base layer"),
           "PUT moved/manifests/1",
         ].toSorted(),

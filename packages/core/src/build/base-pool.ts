@@ -1,11 +1,5 @@
 import { resolve } from "node:path";
-import {
-  ContentError,
-  type BlobSource,
-  type CallOptions,
-  type Descriptor,
-  type ImageConfig,
-} from "@undocked/registry";
+import { ContentError, type CallOptions, type Descriptor, type ImageConfig } from "@undocked/registry";
 import { cachedIndex } from "../cache/index-cache.ts";
 import { sharedWork } from "../cache/shared-work.ts";
 import { directoryTree, type DirectoryTreeOptions } from "../context/directory-tree.ts";
@@ -20,10 +14,12 @@ import { emptyRootFs, type RootFs } from "../rootfs/rootfs.ts";
 import { openLayoutImage, openRegistryImage, type BaseImage } from "./base.ts";
 import type { BuildEvent } from "./event.ts";
 import { withoutIgnored } from "./ignored-tree.ts";
+import { keptSource } from "./kept-source.ts";
 import { limits } from "./limits.ts";
 import { parseNamedContext } from "./named-context.ts";
 import { orderedWork } from "./ordered-work.ts";
 import type { Scope } from "./scope.ts";
+import type { WholeLayers } from "./whole-layers.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** The images and named contexts that a build rests on, each opened once. Disposing waits for what is still under way. */
@@ -52,6 +48,8 @@ export interface BasePoolOptions {
   readonly call: CallOptions;
   readonly hold: Scope["hold"];
   readonly emit: (event: BuildEvent) => void;
+  /** Which layers are fetched to be kept when they are read. Default: none. */
+  readonly whole?: Pick<WholeLayers, "isNeeded">;
 }
 
 /** What a base turned out to be. */
@@ -183,16 +181,13 @@ async function readRootFs(image: BaseImage, options: BasePoolOptions): Promise<R
   return root;
 }
 
-function layerIndexes(
-  { manifest: { layers }, source }: BaseImage,
-  options: BasePoolOptions,
-): Promise<readonly LayerIndex[]> {
+function layerIndexes(image: BaseImage, options: BasePoolOptions): Promise<readonly LayerIndex[]> {
   const reading = orderedWork(options.call.signal);
   return reading.all(
-    layers.map((layer, position) =>
+    image.manifest.layers.map((layer, position) =>
       // Offline nothing is worth stopping, and all that is missing is to be found.
       reading.run(options.workspace.offline === undefined ? [position] : [], (signal) =>
-        layerIndex(layer, source, signal, options),
+        layerIndex(layer, image, signal, options),
       ),
     ),
   );
@@ -200,15 +195,20 @@ function layerIndexes(
 
 function layerIndex(
   layer: Descriptor,
-  source: BlobSource,
+  image: BaseImage,
   signal: AbortSignal,
-  { workspace, emit }: BasePoolOptions,
+  { workspace, whole, emit }: BasePoolOptions,
 ): Promise<LayerIndex> {
-  return indexing(`${workspace.directory}\0${layer.digest}`, signal, (signal) =>
-    cachedIndex(workspace.indexes, layer.digest, executableFacts.id, () =>
-      limits.downloads(() => {
+  const { directory, content, indexes } = workspace;
+  return indexing(`${directory}\0${layer.digest}`, signal, (signal) =>
+    cachedIndex(indexes, layer.digest, executableFacts.id, () =>
+      limits.downloads(async () => {
         emit({ kind: "index", layer });
-        return indexLayer(source.fetch(layer, { signal }), { collector: executableFacts });
+        const isNeeded = (await whole?.isNeeded(layer, image, { signal })) === true;
+        const source = isNeeded
+          ? keptSource(image.source, content, { keep: "whole", directory })
+          : image.source;
+        return await indexLayer(source.fetch(layer, { signal }), { collector: executableFacts });
       }, signal),
     ),
   );

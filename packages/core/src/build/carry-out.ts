@@ -27,6 +27,7 @@ import { namedBases, type BuildRecords } from "./record.ts";
 import type { Scope } from "./scope.ts";
 import { applyStages, type BuiltStage } from "./stage.ts";
 import { formatTagged } from "./tagged-reference.ts";
+import { wholeLayers } from "./whole-layers.ts";
 import { clientOptions, type Workspace } from "./workspace.ts";
 import { writeLayers } from "./write-layers.ts";
 
@@ -63,8 +64,10 @@ export async function carryOut({
   };
   const call = { signal };
   const files = treeOptions(options);
-  const bases = hold(basePool({ hold, workspace, project, namedContexts, files, call, emit }));
+  const wanted = wholeLayers(options, workspace);
+  const bases = hold(basePool({ hold, workspace, project, namedContexts, files, call, emit, whole: wanted }));
   const plans = await completePlans(checked, bases);
+  wanted.below(plans, bases);
   await checkOffline(plans, bases, workspace, outputs.length === 0 ? "files" : "files and layers");
   const stages = await applyStages(
     plans.map((plan, position) => ({ plan, checked: judgedSteps(plan, targets[position]) })),

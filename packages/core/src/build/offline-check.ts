@@ -1,6 +1,7 @@
 import { isForeignLayerType } from "@undocked/registry";
-import type { BuildPlan, ImageSource, NamedSource } from "../plan/plan.ts";
+import type { BuildPlan } from "../plan/plan.ts";
 import type { BasePool } from "./base-pool.ts";
+import { finalBase } from "./whole-layers.ts";
 import type { Workspace } from "./workspace.ts";
 
 /**
@@ -22,8 +23,7 @@ export async function checkOffline(
     outcome.status === "rejected" ? [outcome.reason] : [],
   );
   for (const plan of needs === "files" ? [] : plans) {
-    const from = baseOf(plan);
-    const base = from === undefined ? undefined : bases.opened(from.key);
+    const base = finalBase(plan, bases);
     if (base?.repository === undefined) continue;
     for (const layer of base.manifest.layers) {
       if (isForeignLayerType(layer.mediaType) || (await content.exists(layer))) continue;
@@ -31,15 +31,4 @@ export async function checkOffline(
     }
   }
   if (missing.length > 0) throw missing[0];
-}
-
-/** What the result is built upon, through all stages. */
-function baseOf({ stages }: BuildPlan): ImageSource | NamedSource | undefined {
-  let stage = stages.at(-1);
-  while (stage?.from.kind === "stage") {
-    const { from } = stage;
-    stage = stages.find(({ index }) => index === from.index);
-  }
-  const { from } = stage ?? {};
-  return from?.kind === "image" || from?.kind === "named" ? from : undefined;
 }
