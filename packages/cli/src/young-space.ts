@@ -5,7 +5,7 @@ const MIB = 1024 * 1024;
 /** Bytes of both its halves: no command becomes faster with more. */
 const MOST = 16 * MIB;
 
-/** With less, V8 does little else than looking through it. */
+/** Twice what V8 begins with. */
 const LEAST = 2 * MIB;
 
 /** What the program has on the heap before it has anything to do. */
