@@ -10,6 +10,7 @@ import { completePlans } from "./complete-plan.ts";
 import { earlyPush, pushImage, writeOutput, type Delivery } from "./deliver.ts";
 import { downloads } from "./download.ts";
 import type { BuildEvent } from "./event.ts";
+import { finalBase } from "./final-base.ts";
 import {
   finishImage,
   imageSource,
@@ -67,7 +68,7 @@ export async function carryOut({
   const wanted = wholeLayers(options, workspace);
   const bases = hold(basePool({ hold, workspace, project, namedContexts, files, call, emit, whole: wanted }));
   const plans = await completePlans(checked, bases);
-  wanted.below(plans, bases);
+  wanted.below(plans.flatMap((plan) => finalBase(plan, bases) ?? []));
   await checkOffline(plans, bases, workspace, outputs.length === 0 ? "files" : "files and layers");
   const stages = await applyStages(
     plans.map((plan, position) => ({ plan, checked: judgedSteps(plan, targets[position]) })),

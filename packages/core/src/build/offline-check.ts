@@ -1,7 +1,7 @@
 import { isForeignLayerType } from "@undocked/registry";
 import type { BuildPlan } from "../plan/plan.ts";
 import type { BasePool } from "./base-pool.ts";
-import { finalBase } from "./whole-layers.ts";
+import { finalBase } from "./final-base.ts";
 import type { Workspace } from "./workspace.ts";
 
 /**
