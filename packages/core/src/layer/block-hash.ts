@@ -46,7 +46,7 @@ parentPort.on("message", (block) => {
 `;
 
 /** Blocks that may wait for the thread. */
-const AHEAD = 1;
+const AHEAD = 2;
 
 /** Its heap has little but what Node begins with. */
 const LITTLE = { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 1 };

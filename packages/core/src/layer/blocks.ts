@@ -2,37 +2,18 @@
 export interface BlockPool {
   /** A block with anything in it. */
   take(): Buffer;
-  /**
-   * Takes back what {@link take} gave, or a part of it that begins where the block does. Other memory of a block's size is freed
-   * if there are blocks enough.
-   */
+  /** Takes back what {@link take} gave, or a part of it that begins where the block does; others are let go. */
   give(block: Uint8Array): void;
 }
 
 export function blockPool(size: number): BlockPool {
   const free: Buffer[] = [];
-  let made = 0;
   return {
-    take() {
-      const block = free.pop();
-      if (block !== undefined) return block;
-      made += 1;
-      return Buffer.allocUnsafeSlow(size);
-    },
+    take: () => free.pop() ?? Buffer.allocUnsafeSlow(size),
     give({ buffer }) {
-      if (buffer.byteLength !== size) return;
-      if (free.length < made) free.push(Buffer.from(buffer));
-      else letGo(buffer);
+      if (buffer.byteLength === size) free.push(Buffer.from(buffer));
     },
   };
-}
-
-/** Not in the types of Node 20, nor in Node 20, where V8 counts such memory and collects it in time. */
-const transfer: unknown = Reflect.get(ArrayBuffer.prototype, "transfer");
-
-/** Frees memory now. */
-function letGo(buffer: ArrayBufferLike): void {
-  if (typeof transfer === "function") Reflect.apply(transfer, buffer, [0]);
 }
 
 /** Fills blocks one after the other. */

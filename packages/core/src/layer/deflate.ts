@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { constants, deflateRaw } from "node:zlib";
 import { Deflate, Z_SYNC_FLUSH } from "pako";
-import { STORED_SIZE } from "./block-size.ts";
 
 /** Compresses a block that knows nothing of others, and ends on a byte's border: raw deflate with a sync flush. */
 export type DeflateBlock = (block: Uint8Array, level: number) => Promise<Uint8Array>;
@@ -20,8 +19,7 @@ export const formatOneDeflate: DeflateBlock = async (block, level) => {
 /** Asked once a process, beside the work on the first blocks. */
 let native: Promise<boolean> | undefined;
 
-/** In one piece, of memory that a block that is stored can be written to later. */
-const FLUSHED = { finishFlush: constants.Z_SYNC_FLUSH, chunkSize: STORED_SIZE };
+const FLUSHED = { finishFlush: constants.Z_SYNC_FLUSH, chunkSize: 512 * 1024 };
 
 /** On libuv's pool: several at once. */
 export const nativeDeflate: DeflateBlock = (block, level) =>
@@ -36,7 +34,7 @@ export const portableDeflate: DeflateBlock = (block, level) => Promise.resolve(d
 
 function deflatePortably(block: Uint8Array, level: number): Uint8Array {
   const pieces: Uint8Array[] = [];
-  const deflate = new Deflate({ raw: true, level, chunkSize: 512 * 1024 });
+  const deflate = new Deflate({ raw: true, level, chunkSize: FLUSHED.chunkSize });
   deflate.onData = (piece: Uint8Array) => pieces.push(piece.slice());
   deflate.push(block, Z_SYNC_FLUSH);
   return Buffer.concat(pieces);
