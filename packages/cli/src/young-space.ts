@@ -18,7 +18,7 @@ const OLDEST_MAJOR = 20;
 const NEWEST_MAJOR = 26;
 
 /**
- * Keeps V8's space for young objects at half of what the work has on the heap, for as long as the process lasts. By itself it
+ * Keeps V8's space for young objects no larger than what the work has on the heap, for as long as the process lasts. By itself it
  * grows to 32 MiB, and to 64 from Node 24 on. Whoever only streams leaves little behind, and a small space gives back the memory
  * of buffers soon; where many objects stay, a small one would take too many for old before they are done with.
  *
@@ -40,7 +40,7 @@ export function limitYoungSpace(versions: NodeJS.ProcessVersions = process.versi
 /** Bytes. */
 function enough(): number {
   const ofWork = getHeapStatistics().used_heap_size - PROGRAM;
-  return Math.min(Math.max(ofWork / 2, LEAST), MOST);
+  return Math.min(Math.max(ofWork, LEAST), MOST);
 }
 
 function hasGrowthFactor(versions: NodeJS.ProcessVersions): boolean {
