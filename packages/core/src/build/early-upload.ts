@@ -96,19 +96,16 @@ export function earlyUpload(
         const { head, all, close } = await begun(content);
         const isStreamed = head >= LEAST && (await isUntouched());
         const isKept = !isStreamed || keep === "all" || call.isCheap?.() !== true;
-        const reuse = call.reuse === undefined || !isStreamed || !isKept ? call.reuse : fromBoth(call.reuse);
-        const lending = reuse === undefined ? {} : { reuse };
+        const { reuse: takeBack = () => {} } = call;
+        const reuse = isStreamed && isKept ? fromBoth(takeBack) : takeBack;
         const stream = isStreamed
-          ? streamedUpload(repository, onProgress, {
-              signal,
-              ...(reuse === undefined ? {} : { onSent: reuse }),
-            })
+          ? streamedUpload(repository, onProgress, { signal, onSent: reuse })
           : undefined;
         const sending = (chunks: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> =>
           stream?.through(chunks) ?? chunks;
         try {
           const target = isKept
-            ? await kept.ingest(mediaType, sending(all), { ...call, ...lending })
+            ? await kept.ingest(mediaType, sending(all), { ...call, reuse })
             : await described(mediaType, all, sending);
           const sent = stream?.end(target);
           // Another platform's may be the same.

@@ -41,7 +41,7 @@ test.each(["gzip", "none"] as const)(
       const alone = await makeLayer(layout, entries, { compression });
       expect(descriptor).toEqual(alone.descriptor);
       expect((await readAll(layout.fetch(descriptor))).byteLength).toBe(descriptor.size);
-      // Of the 24 blocks of noise that come one after the other, and the same again.
+      // There are 28 blocks, 24 of them of noise.
       expect(memory.size).toBeLessThan(20);
     } finally {
       rmSync(directory, { recursive: true });

@@ -48,12 +48,9 @@ parentPort.on("message", (block) => {
 /** Blocks that may wait for the thread. */
 const AHEAD = 2;
 
-/** Its heap has little but what Node begins with. */
-const LITTLE = { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 1 };
-
 /** Memory goes there and back: to look at what two threads share takes several times the time that other memory takes. */
 export function hashOnThread(done: Done): BlockHash {
-  const worker = new Worker(PROGRAM, { eval: true, resourceLimits: LITTLE });
+  const worker = new Worker(PROGRAM, { eval: true, resourceLimits: { maxOldGenerationSizeMb: 16 } });
   // Who waits for an answer is told of an end without one.
   const failure = once(worker, "error").then(([error]: unknown[]) => {
     throw error;

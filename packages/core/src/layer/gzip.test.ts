@@ -1,9 +1,8 @@
 import { gunzipSync } from "node:zlib";
 import { digestOf, readAll } from "@undocked/registry";
 import { describe, expect, test } from "vitest";
-import { BLOCK_SIZE } from "./block-size.ts";
 import { blockFiller, blockPool } from "./blocks.ts";
-import { gzipBlocks } from "./gzip.ts";
+import { BLOCK_SIZE, gzipBlocks } from "./gzip.ts";
 
 async function* pieces(bytes: Uint8Array, length: number): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.byteLength; at += length) yield bytes.subarray(at, at + length);

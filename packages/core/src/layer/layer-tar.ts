@@ -3,9 +3,9 @@ import { FormatError } from "@undocked/registry";
 import { encodeTarHeader, tarEndSize, tarPadding, type TarHeader } from "@undocked/registry/tar";
 import { baseName, compareBytes, parentPath } from "../context/path.ts";
 import type { FileContent, OpenFile } from "../context/source-tree.ts";
-import { BLOCK_SIZE } from "./block-size.ts";
 import { blockFiller, blockPool, type BlockFiller, type BlockPool } from "./blocks.ts";
 import type { Entry } from "./entry.ts";
+import { BLOCK_SIZE } from "./gzip.ts";
 
 export interface LayerTarOptions {
   /** Seconds since 1970 that no entry's time is later than. Default: times are kept. */

@@ -1,9 +1,9 @@
 import { tally, type CallOptions, type Descriptor, type Digest } from "@undocked/registry";
 import { blockHash } from "./block-hash.ts";
-import { BLOCK_SIZE, STORED_SIZE } from "./block-size.ts";
 import { blockPool } from "./blocks.ts";
 import { layerEncoding, type LayerCompression } from "./encoding.ts";
 import type { Entry } from "./entry.ts";
+import { BLOCK_SIZE, STORED_SIZE } from "./gzip.ts";
 import { layerTar, type LayerTarOptions } from "./layer-tar.ts";
 
 export interface MakeLayerOptions extends LayerTarOptions {
@@ -50,13 +50,13 @@ export async function makeLayer(
   const size = sizeOf(listed);
   const pool = blockPool(BLOCK_SIZE);
   const blocks = abortable(layerTar(listed, tar, pool), signal);
-  const given = encode === undefined ? pool : blockPool(STORED_SIZE);
+  const outgoing = encode === undefined ? pool : blockPool(STORED_SIZE);
   const gain = compressionGain();
   const options: LayerSinkOptions = {
     ...(signal === undefined ? {} : { signal }),
     size,
     isCheap: () => isRepeatable && size >= LARGE && gain.isSmall(),
-    reuse: (chunk) => given.give(chunk),
+    reuse: (chunk) => outgoing.give(chunk),
   };
   if (encode === undefined) {
     const descriptor = await sink.ingest(mediaType, blocks, options);
@@ -67,7 +67,7 @@ export async function makeLayer(
     gain.count(block.byteLength, length);
     await hash.take(block);
   };
-  const descriptor = await sink.ingest(mediaType, encode(blocks, release, given), options);
+  const descriptor = await sink.ingest(mediaType, encode(blocks, release, outgoing), options);
   return { descriptor, diffId: await hash.digest() };
 }
 

@@ -5,8 +5,8 @@ import { writeTar } from "../tar/index.ts";
 import { writeChunks } from "../files/chunks.ts";
 import { besideName, writeWhole } from "../files/whole-file.ts";
 import { ociLayout, type OciLayout } from "./layout.ts";
-import { abortable } from "./verify.ts";
 import type { CallOptions, LocalStore, ReferrerSource, Resolver, Tagger } from "./store.ts";
+import { abortable } from "./verify.ts";
 
 /**
  * An archive that is being made. Content is collected in a directory beside it, because its place in the archive is known

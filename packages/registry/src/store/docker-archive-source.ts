@@ -5,12 +5,12 @@ import { digestOf, tally, type Digest } from "../oci/digest.ts";
 import { encodeJson } from "../oci/json.ts";
 import { manifestSizeLimit } from "../oci/manifest.ts";
 import { MediaType } from "../oci/media-type.ts";
-import { unknownContent } from "./unknown-content.ts";
 import { emptyIndex, findRoot, refNameAnnotation, withoutName } from "./layout-index.ts";
 import type { ArchiveSource } from "./oci-archive.ts";
 import { isSameName, parseSavedImages, type SavedImage } from "./saved-image.ts";
 import type { CallOptions } from "./store.ts";
 import { openTarFile, type TarFile, type TarPart } from "./tar-file.ts";
+import { unknownContent } from "./unknown-content.ts";
 import { abortable, readAll, verified } from "./verify.ts";
 
 /**

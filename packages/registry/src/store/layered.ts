@@ -1,6 +1,6 @@
 import type { Descriptor } from "../oci/descriptor.ts";
-import { unknownContent } from "./unknown-content.ts";
 import type { BlobSource, CallOptions } from "./store.ts";
+import { unknownContent } from "./unknown-content.ts";
 
 /** Several sources as one: content comes from the first that has it. */
 export function layeredSource(...sources: readonly BlobSource[]): BlobSource {

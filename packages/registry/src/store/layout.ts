@@ -25,9 +25,9 @@ import {
   withRoot,
 } from "./layout-index.ts";
 import { withLock } from "./lock.ts";
-import { unknownContent } from "./unknown-content.ts";
 import { isReferrer, referrersAmong } from "./referrers.ts";
 import type { LocalStore, ReferrerSource, Resolver, Tagger } from "./store.ts";
+import { unknownContent } from "./unknown-content.ts";
 import { abortable, readAll, verified } from "./verify.ts";
 
 export interface OciLayout extends LocalStore, Resolver, Tagger, ReferrerSource {

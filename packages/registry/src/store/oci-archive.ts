@@ -9,10 +9,10 @@ import { archiveSink, type ArchiveSink } from "./archive-sink.ts";
 import { reachable } from "./graph.ts";
 import { emptyIndex, findRoot, layoutVersion, parseLayoutIndex } from "./layout-index.ts";
 import type { OciLayout } from "./layout.ts";
-import { unknownContent } from "./unknown-content.ts";
 import { referrersAmong } from "./referrers.ts";
 import type { BlobSource, CallOptions, ReferrerSource, Resolver } from "./store.ts";
 import { openTarFile, type TarFile } from "./tar-file.ts";
+import { unknownContent } from "./unknown-content.ts";
 import { abortable, readAll, verified } from "./verify.ts";
 
 export interface OciArchiveSink extends ArchiveSink, ReferrerSource {}

@@ -4,9 +4,9 @@ import type { Digest } from "../oci/digest.ts";
 import type { ManifestDocument } from "../oci/manifest.ts";
 import { isIndexType } from "../oci/media-type.ts";
 import { referrerOf, subjectOf } from "../oci/referrer.ts";
-import { isUnknownContent } from "./unknown-content.ts";
 import { graphDepthLimit, isDocument, readDocument, tooDeep } from "./graph.ts";
 import type { BlobSource, CallOptions, ReferrerSource, ReferrersOptions } from "./store.ts";
+import { isUnknownContent } from "./unknown-content.ts";
 
 /** Those of some manifests that refer to a subject, for stores that keep no list of them. */
 export async function* referrersAmong(

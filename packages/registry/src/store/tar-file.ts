@@ -4,8 +4,8 @@ import { readTar } from "../tar/index.ts";
 import { readChunks, writeChunks } from "../files/chunks.ts";
 import { inScratch, scratchDirectory } from "../files/scratch.ts";
 import { gunzipped } from "./gunzip.ts";
-import { abortable } from "./verify.ts";
 import type { CallOptions } from "./store.ts";
+import { abortable } from "./verify.ts";
 
 /** A tar file whose members are read in any order. Disposing closes it. */
 export interface TarFile extends AsyncDisposable {
