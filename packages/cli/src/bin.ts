@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { main } from "./main.ts";
 import { nodeRefusal } from "./node-version.ts";
+import { optimizeLate } from "./optimizing.ts";
 import { limitYoungSpace } from "./young-space.ts";
 
 // Whoever read the output may go before the work is done: that ends the output, not the work. So does a full disk, which is told
@@ -16,6 +17,7 @@ for (const stream of [process.stdout, process.stderr]) {
 
 const refusal = nodeRefusal(process.versions.node);
 if (refusal === undefined) {
+  optimizeLate();
   limitYoungSpace();
   process.exitCode = await main(process.argv.slice(2), {
     stdin: process.stdin,

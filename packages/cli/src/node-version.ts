@@ -11,3 +11,8 @@ export function nodeRefusal(version: string): string | undefined {
   if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor)) return undefined;
   return `undocked needs Node ${OLDEST_NODE} or newer; this is ${version}.`;
 }
+
+/** Of Node alone, by its major version: Bun and Deno, which say they are Node, have settings of their own. */
+export function nodeMajor(versions: NodeJS.ProcessVersions): number | undefined {
+  return "bun" in versions || "deno" in versions ? undefined : Number.parseInt(versions.node, 10);
+}

@@ -1,4 +1,5 @@
 import { getHeapSpaceStatistics, getHeapStatistics, setFlagsFromString } from "node:v8";
+import { nodeMajor } from "./node-version.ts";
 
 const MIB = 1024 * 1024;
 
@@ -44,9 +45,8 @@ function enough(): number {
 }
 
 function hasGrowthFactor(versions: NodeJS.ProcessVersions): boolean {
-  const major = Number.parseInt(versions.node, 10);
-  const isOther = "bun" in versions || "deno" in versions;
-  return !isOther && major >= OLDEST_MAJOR && major <= NEWEST_MAJOR;
+  const major = nodeMajor(versions);
+  return major !== undefined && major >= OLDEST_MAJOR && major <= NEWEST_MAJOR;
 }
 
 /** Bytes. */
