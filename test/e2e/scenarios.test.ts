@@ -265,6 +265,33 @@ describe("S17: the gate for executables", () => {
       ],
     });
   });
+
+  test("those of the text and those of the files are told together, in the order of the text", async () => {
+    const faulty = "FROM scratch\nCOPY missing /x\nEXPOSE x\nCOPY program /app/program\nRUN make\n";
+    await expect(built(faulty, program({ kind: "dynamic" }))).rejects.toMatchObject({
+      code: "COPY_SOURCE_MISSING",
+      location: { line: 2 },
+      diagnostics: [
+        { code: "COPY_SOURCE_MISSING", location: { line: 2 } },
+        { code: "DOCKERFILE_INVALID", location: { line: 3 } },
+        { code: "EXECUTABLE_DYNAMIC", location: { line: 4 } },
+        { code: "DOCKERFILE_UNSUPPORTED", location: { line: 5 } },
+      ],
+    });
+  });
+
+  test.each([
+    ["ARG name=${x", "COPY none-$name /x"],
+    ["ENV name=a other=${x", "COPY none-$name /x"],
+    ["WORKDIR ${x", "COPY program .wh.x"],
+  ])("after %s, what rests on it is not at fault as well", async (faulty, copy) => {
+    const files = program({ kind: "static" });
+    const failure: unknown = await built(`FROM scratch\n${faulty}\n${copy}\n`, files).catch(
+      (e: unknown) => e,
+    );
+    expect(failure).toMatchObject({ code: "DOCKERFILE_INVALID", location: { line: 2 } });
+    expect(failure).toHaveProperty("diagnostics.length", 1);
+  });
 });
 
 describe("S18: destinations resolve through the base", () => {

@@ -3,9 +3,10 @@ import { defaultPlatform, formatPlatform, type Platform } from "@undocked/regist
 import { directoryTree } from "../context/directory-tree.ts";
 import type { Dockerfile } from "../dockerfile/ast.ts";
 import type { IgnoreMatcher } from "../dockerfile/ignore.ts";
+import { throwFaults } from "../dockerfile/error.ts";
 import { parseDockerfile } from "../dockerfile/parse.ts";
 import type { PlanOptions } from "../plan/options.ts";
-import { planStages } from "../plan/plan-stages.ts";
+import { attemptStages } from "../plan/plan-stages.ts";
 import type { BuildPlan } from "../plan/plan.ts";
 import { faults, type Faults } from "./faults.ts";
 import type { BuildInput, DockerfileText } from "./input.ts";
@@ -83,8 +84,9 @@ async function checkTarget(
 ): Promise<CheckedTarget | undefined> {
   if (dockerfile === undefined) return undefined;
   const planOptions = planOptionsOf(options, platform, ignore);
-  const plan = found.collect(() => planStages(dockerfile, planOptions, new Map()));
-  if (plan === undefined || context === undefined) return undefined;
+  const { plan, faults: planFaults } = attemptStages(dockerfile, planOptions, new Map());
+  found.collect(() => throwFaults(planFaults));
+  if (context === undefined) return undefined;
   const { executables = "static" } = options;
   const steps = await checkLocally(plan, context, executables, found, openRecipes(options));
   return { planOptions, plan, steps };

@@ -37,16 +37,19 @@ export function faults(): Faults {
   };
 }
 
-/** One error for all: the first, with the faults of every one. */
+/** One error for all: the first, with the faults of every one, in the order of the text; what has no place is first. */
 function together(errors: readonly UndockedError[]): UndockedError {
-  const [first, ...more] = errors;
-  if (first === undefined) throw new Error("nothing was at fault");
-  if (more.length === 0) return first;
-  return new BuildError(first.code, first.message, {
-    ...(first.location === undefined ? {} : { location: first.location }),
-    ...(first.hint === undefined ? {} : { hint: first.hint }),
-    diagnostics: errors.flatMap(diagnosticsOf),
-    cause: first,
+  const [cause, ...more] = errors;
+  if (cause === undefined) throw new Error("nothing was at fault");
+  if (more.length === 0) return cause;
+  const line = ({ location }: Diagnostic): number => location?.line ?? 0;
+  const diagnostics = errors.flatMap(diagnosticsOf).toSorted((a, b) => line(a) - line(b));
+  const { code, message, location, hint } = diagnostics[0] ?? cause;
+  return new BuildError(code, message, {
+    ...(location === undefined ? {} : { location }),
+    ...(hint === undefined ? {} : { hint }),
+    diagnostics,
+    cause,
   });
 }
 

@@ -6,7 +6,7 @@ import {
   type Platform,
 } from "@undocked/registry";
 import type { Dockerfile, Stage } from "../dockerfile/ast.ts";
-import { throwFaults } from "../dockerfile/error.ts";
+import { throwFaults, type Fault } from "../dockerfile/error.ts";
 import { didYouMean } from "../dockerfile/suggest.ts";
 import { Budget } from "./budget.ts";
 import { runInstructions } from "./run-instructions.ts";
@@ -37,11 +37,29 @@ export function planStages(
   options: PlanOptions,
   bases: ReadonlyMap<string, ImageConfig>,
 ): BuildPlan {
+  const { plan, faults } = attemptStages(dockerfile, options, bases);
+  throwFaults(faults);
+  return plan;
+}
+
+/** A plan as far as it goes, and what is wrong with it. */
+export interface AttemptedPlan {
+  /** Has the steps that are not at fault. */
+  readonly plan: BuildPlan;
+  /** In the order of the text. */
+  readonly faults: readonly Fault[];
+}
+
+/** As {@link planStages}, for who goes on to look for other faults. */
+export function attemptStages(
+  dockerfile: Dockerfile,
+  options: PlanOptions,
+  bases: ReadonlyMap<string, ImageConfig>,
+): AttemptedPlan {
   const report = new Reporter(dockerfile, options.buildArgs ?? {});
   const plan = plannedStages(dockerfile, options, bases, report);
   report.refuseViolations();
-  throwFaults(sorted(report.faults));
-  return { ...plan, warnings: sorted(report.warnings) };
+  return { plan: { ...plan, warnings: sorted(report.warnings) }, faults: sorted(report.faults) };
 }
 
 /** Everything that a plan would refuse or warn of, as `undocked build --check` shows it; throws nothing. */

@@ -31,10 +31,25 @@ import { TaskPlanner } from "./task-planner.ts";
 export function runInstructions(stage: StagePlanner): void {
   for (const each of stage.node.tasks) {
     const task = new TaskPlanner(stage, each);
-    task.report.attempt(each.at, () => dispatch(each.instruction, task));
+    const isDone = task.report.attempt(each.at, () => {
+      dispatch(each.instruction, task);
+      return true;
+    });
+    if (isDone === undefined) leaveOpen(each.instruction, stage);
     task.warnOfUnset();
     if (stage.context.budget.isSpent) return;
   }
+}
+
+/** What an instruction at fault would have set is not known: what rests on it is not at fault as well. */
+function leaveOpen(instruction: StageInstruction, stage: StagePlanner): void {
+  for (const { key } of variablesOf(instruction)) stage.scope.set(key, { text: "", provisional: true });
+  if (instruction.kind === "workdir") stage.workdirSet = stage.workdirProvisional = true;
+}
+
+function variablesOf(instruction: StageInstruction): readonly { readonly key: string }[] {
+  if (instruction.kind === "arg") return instruction.args;
+  return instruction.kind === "env" ? instruction.pairs : [];
 }
 
 /** Does to the stage what the instruction says. */
