@@ -40,35 +40,19 @@ export function changeSet(root: RootFs): ChangeSet {
   /** Directories that gave way to something else: what lower layers have in them must not come back. */
   const emptied = new Set<string>();
   const removed = new Set<string>();
-  const made = new Set<string>();
-  let trees = 0;
-
-  function remove(path: string): void {
-    if (root.lstat(path)?.kind === "directory") emptied.add(path);
-    root.remove(path);
-    changed.delete(path);
-    removed.add(path);
-  }
-
-  function put(path: string, node: SourceNode, content?: FileContent): void {
-    checkPath(path);
-    if (node.kind !== "directory" && root.lstat(path)?.kind === "directory") emptied.add(path);
-    root.put(path, node, content);
-    changed.add(path);
-    if (made.size > 0) made.delete(path);
-  }
 
   return {
-    root,
-    step: root.beginStep(),
-    beginTree: () => (trees += 1),
-    put,
-    make(path, node) {
-      put(path, node);
-      made.add(path);
+    ...puttingIn(root, (path, node, content) => {
+      if (node.kind !== "directory" && root.lstat(path)?.kind === "directory") emptied.add(path);
+      root.put(path, node, content);
+      changed.add(path);
+    }),
+    remove(path) {
+      if (root.lstat(path)?.kind === "directory") emptied.add(path);
+      root.remove(path);
+      changed.delete(path);
+      removed.add(path);
     },
-    made,
-    remove,
     entries() {
       const listed = new Map<string, SourceNode>();
       const list = (path: string): void => {
@@ -102,12 +86,25 @@ export function changeSet(root: RootFs): ChangeSet {
 
 /** Of an empty root: all that is there in the end is the change, and none of it needs to be remembered. */
 export function fillingOf(root: RootFs): ChangeSet {
+  return {
+    ...puttingIn(root, (path, node, content) => root.put(path, node, content)),
+    fill: (entries) => root.applyEntries(entries),
+    remove: (path) => root.remove(path),
+    entries: () => root.entries(),
+  };
+}
+
+/** What every change set has. */
+function puttingIn(
+  root: RootFs,
+  change: ChangeSet["put"],
+): Pick<ChangeSet, "root" | "step" | "beginTree" | "put" | "make" | "made"> {
   const made = new Set<string>();
   let trees = 0;
 
   function put(path: string, node: SourceNode, content?: FileContent): void {
     checkPath(path);
-    root.put(path, node, content);
+    change(path, node, content);
     if (made.size > 0) made.delete(path);
   }
 
@@ -121,9 +118,6 @@ export function fillingOf(root: RootFs): ChangeSet {
       made.add(path);
     },
     made,
-    fill: (entries) => root.applyEntries(entries),
-    remove: (path) => root.remove(path),
-    entries: () => root.entries(),
   };
 }
 
