@@ -20,6 +20,7 @@ test.each([
   ["root", 0, 0],
   ["root:root", 0, 0],
   ["1:", 1, 1],
+  ["+5:+06", 5, 6],
   ["4294967294", 4294967294, 4294967294],
 ])("%s is %i:%i", (text, uid, gid) => {
   expect(parseOwner(text, root)).toEqual({ uid, gid });

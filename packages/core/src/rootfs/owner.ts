@@ -56,9 +56,9 @@ function lineOf(root: Pick<RootFs, "read">, path: string, name: string): string[
     .find(([first]) => first === name);
 }
 
-/** What fits into Linux' `uid_t` without its reserved last value. */
+/** What fits into Linux' `uid_t` without its reserved last value; with a `+` or without, as Go reads it. */
 function numberOf(text: string): number | undefined {
-  return /^[0-9]{1,10}$/.test(text) && Number(text) < 0xff_ff_ff_ff ? Number(text) : undefined;
+  return /^\+?[0-9]{1,10}$/.test(text) && Number(text) < 0xff_ff_ff_ff ? Number(text) : undefined;
 }
 
 function unknown(what: "user" | "group", name: string, file: string): CopyError {
