@@ -171,7 +171,7 @@ test.each<[string, (bytes: string) => string]>([
   ["not text", () => "\u0000".repeat(500)],
 ])("recipes that are %s are made anew", async (_, damage) => {
   const { descriptor, diffId } = await layer([file(watched("content", "one"))], memoryStore());
-  const folder = join(directory, "recipes/v1");
+  const folder = join(directory, "recipes/v2");
   for (const name of readdirSync(folder)) {
     const path = join(folder, name);
     writeFileSync(path, damage(readFileSync(path, "utf8")));

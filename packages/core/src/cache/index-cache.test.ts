@@ -17,7 +17,7 @@ afterEach(() => {
 
 const layer = digestOf("layer");
 const index: LayerIndex = {
-  version: 1,
+  version: 2,
   collector: "elf-1",
   diffId: digestOf("diff"),
   entries: [

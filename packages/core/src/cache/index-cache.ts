@@ -87,7 +87,7 @@ function labelOf(layer: Digest, json: Uint8Array): string {
  * written, and of a large base they are many.
  */
 const layerIndexSchema: z.ZodType<LayerIndex> = z.object({
-  version: z.literal(1),
+  version: z.literal(2),
   collector: z.string(),
   diffId: z.custom<Digest>(isDigest, "not a digest"),
   entries: z.custom<readonly IndexEntry[]>(Array.isArray),

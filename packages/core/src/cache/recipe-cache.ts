@@ -15,7 +15,7 @@ export interface RecipeCache {
 }
 
 export function recipeCache(directory: string): RecipeCache {
-  const texts = keptTexts(join(directory, "v1"));
+  const texts = keptTexts(join(directory, "v2"));
   return {
     async read(key) {
       const json = await texts.read(key);

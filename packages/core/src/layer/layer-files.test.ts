@@ -65,10 +65,25 @@ test("readers at the same time share a pass", async () => {
   expect(passes).toBe(1);
 });
 
-test("of several members with one path the last counts", async () => {
-  const blob = await blobOf(file("a", "first"), file("/a", "again"));
+test("of several files with one path each is told by those before it", async () => {
+  const blob = await blobOf(
+    file("a", "first"),
+    file("b", "other"),
+    file("/a", "second"),
+    file("./a", "third"),
+  );
+  await using files = layerFiles(() => once(blob), { scratch, identity: "id" });
+  const contents = [files.open("/a", 5, 2), files.open("/a", 5), files.open("/a", 6, 1)];
+  const texts = [];
+  for (const content of contents) texts.push(Buffer.from(await readAll(content.stream())).toString());
+  expect(texts).toEqual(["third", "first", "second"]);
+  expect(new Set(contents.map(({ identity }) => identity)).size).toBe(3);
+});
+
+test("bytes of another file are never given", async () => {
+  const blob = await blobOf(file("a", "first"), file("b", "other"));
   await using files = layerFiles(() => once(blob), { scratch });
-  expect(Buffer.from(await readAll(files.open("/a", 5).stream())).toString()).toBe("again");
+  await expect(readAll(files.open("/a", 8).stream())).rejects.toMatchObject({ code: "LAYER_INVALID" });
 });
 
 test("a blob whose digest is wrong gives no file", async () => {

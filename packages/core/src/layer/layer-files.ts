@@ -23,9 +23,10 @@ export interface LayerFiles extends AsyncDisposable {
   /**
    * Costs nothing until the content is read. Then all files that are expected by that time are taken out in one pass.
    *
-   * @param path - as {@link cleanPath} has it; of several members with one path the last counts
+   * @param path - as {@link cleanPath} has it
+   * @param earlier - files of that path that come before it
    */
-  open(path: string, size: number): FileContent;
+  open(path: string, size: number, earlier?: number): FileContent;
 }
 
 /** @param read - all of the blob, anew for each pass; verified by whoever gives it */
@@ -33,8 +34,8 @@ export function layerFiles(
   read: () => AsyncIterable<Uint8Array>,
   { limits, scratch, identity }: LayerFilesOptions = {},
 ): LayerFiles {
-  const expected = new Set<string>();
-  const places = new Map<string, number>();
+  const expected = new Map<MemberKey, string>();
+  const places = new Map<MemberKey, Spooled>();
   let spool: Promise<Spool> | undefined;
   let pass: Promise<void> = Promise.resolve();
   let readers = 0;
@@ -59,31 +60,32 @@ export function layerFiles(
   }
 
   async function takeOut(): Promise<void> {
-    const wanted = [...expected].filter((path) => !places.has(path));
-    if (wanted.length === 0) return;
+    const wanted = new Map([...expected].filter(([key]) => !places.has(key)));
+    if (wanted.size === 0) return;
     spool ??= openSpool(scratch);
-    for (const [path, at] of await spoolMembers(read(), new Set(wanted), await spool, limits))
-      places.set(path, at);
+    for (const [key, place] of await spoolMembers(read(), wanted, await spool, limits))
+      places.set(key, place);
   }
 
   return {
-    open(path, size) {
-      const expect = (): unknown => expected.add(path);
+    open(path, size, earlier = 0) {
+      const key = memberKey(path, earlier);
+      const expect = (): unknown => expected.set(key, path);
       return {
         size,
         expect,
-        ...(identity === undefined ? {} : { identity: `${identity}:${path}` }),
+        ...(identity === undefined ? {} : { identity: `${identity}:${key}` }),
         async *stream() {
           readers += 1;
           try {
             expect();
             // One pass after the other, so that the second finds what the first has taken out.
-            if (!places.has(path)) await (pass = pass.catch(() => {}).then(takeOut));
-            const at = places.get(path);
-            if (at === undefined || spool === undefined) {
+            if (!places.has(key)) await (pass = pass.catch(() => {}).then(takeOut));
+            const place = places.get(key);
+            if (place?.size !== size || spool === undefined) {
               throw new LayerError("LAYER_INVALID", `${path} is not in the layer that should have it.`);
             }
-            yield* (await spool).read(at, size);
+            yield* (await spool).read(place.at, size);
           } finally {
             leave();
           }
@@ -98,8 +100,21 @@ export function layerFiles(
   };
 }
 
+/** Tells one file of a layer from another, also from those of its path. */
+type MemberKey = string;
+
+function memberKey(path: string, earlier: number): MemberKey {
+  return earlier === 0 ? path : `${path}\0${earlier}`;
+}
+
 /** Between two readers of one layer there is less. */
 const IDLE_MS = 1000;
+
+/** Where a file begins in the spool, and its bytes. */
+interface Spooled {
+  readonly at: number;
+  readonly size: number;
+}
 
 /** One file that members are written into one after the other. */
 interface Spool {
@@ -133,22 +148,32 @@ async function openSpool(scratch: string | undefined): Promise<Spool> {
   };
 }
 
-/** Where in the spool each wanted member now begins. */
+/**
+ * Where in the spool each wanted member now begins.
+ *
+ * @param wanted - with their paths
+ */
 async function spoolMembers(
   blob: AsyncIterable<Uint8Array>,
-  wanted: ReadonlySet<string>,
+  wanted: ReadonlyMap<MemberKey, string>,
   spool: Spool,
   limits: TarLimits | undefined,
-): Promise<ReadonlyMap<string, number>> {
-  const found = new Map<string, number>();
+): Promise<ReadonlyMap<MemberKey, Spooled>> {
+  const found = new Map<MemberKey, Spooled>();
+  /** Of paths that are wanted: how many files there were so far. */
+  const passed = new Map([...wanted.values()].map((path) => [path, 0]));
   const tar = inflated(blob);
   try {
     // Not closed by the reader: the blob's digest is checked at its end.
     const open: AsyncIterable<Uint8Array> = { [Symbol.asyncIterator]: () => ({ next: () => tar.next() }) };
     for await (const { header, body } of readTar(open, limits)) {
       const path = cleanPath(header.path);
-      if (header.kind !== "file" || !wanted.has(path)) continue;
-      found.set(path, spool.size);
+      const earlier = header.kind === "file" ? passed.get(path) : undefined;
+      if (earlier === undefined) continue;
+      passed.set(path, earlier + 1);
+      const key = memberKey(path, earlier);
+      if (!wanted.has(key)) continue;
+      found.set(key, { at: spool.size, size: header.size });
       for await (const chunk of body) {
         await writeScratch(spool.file, chunk, spool.size);
         spool.size += chunk.byteLength;

@@ -1,9 +1,13 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { readAll } from "@undocked/registry";
 import { writeTar, type TarEntry, type TarHeader } from "@undocked/registry/tar";
 import { describe, expect, test } from "vitest";
 import { bytesContent, memoryTree, type MemoryFile } from "../context/memory-tree.ts";
 import { walkTree } from "../context/source-tree.ts";
+import { layerFiles } from "../layer/layer-files.ts";
 import { layerTar } from "../layer/layer-tar.ts";
 import { add, copy } from "./copy.ts";
 import type { Owner } from "./owner.ts";
@@ -134,6 +138,53 @@ test("a name that another file takes over is no longer one of the first's", asyn
     "/a": "file 644 50:22",
     "/b": "file 644 30:22",
     "/c": "file 644 50:22",
+  });
+});
+
+describe("an archive with several files of one name", () => {
+  test.each([
+    [
+      "a hard link to the first keeps its bytes",
+      [
+        entry("a", {}, "12345678"),
+        entry("b", { kind: "hardlink", linkTarget: "a" }),
+        entry("a", {}, "x"),
+        entry("secret", {}, "SECRET"),
+      ],
+      { a: "x", b: "12345678", secret: "SECRET" },
+    ],
+    [
+      "a name that led elsewhere before leaves its bytes there",
+      [
+        entry("real", { kind: "directory" }),
+        entry("s", { kind: "symlink", linkTarget: "real" }),
+        entry("s/in", {}, "first"),
+        entry("s", { kind: "directory" }),
+        entry("s/in", {}, "second"),
+      ],
+      { "real/in": "first", "s/in": "second" },
+    ],
+  ] as const)("%s", async (_, entries, expected) => {
+    const archive = gzipSync(await readAll(writeTar(entries)));
+    const scratch = mkdtempSync(join(tmpdir(), "undocked-test-"));
+    try {
+      await using files = layerFiles(() => once(archive), { scratch });
+      const made = await add(emptyRootFs(), {
+        sources: [{ kind: "path", tree: memoryTree({ "t.tar": archive }), path: "t.tar" }],
+        destination: "/",
+        match: () => false,
+        now: 0,
+        archives: () => files,
+      });
+      const texts: Record<string, string> = {};
+      for (const each of made) {
+        if (each.kind === "file")
+          texts[each.path] = Buffer.from(await readAll(each.content.stream())).toString();
+      }
+      expect(texts).toEqual(expected);
+    } finally {
+      rmSync(scratch, { recursive: true });
+    }
   });
 });
 

@@ -53,14 +53,14 @@ export async function isArchive(file: AsyncIterable<Uint8Array>): Promise<boolea
 export async function unpackArchive(changes: ChangeSet, step: ArchiveStep): Promise<void> {
   const { path: destination } = changes.root.resolve(cleanPath(step.destination));
   makeDirectories(changes, destination, { uid: 0, gid: 0, ...step.owner, mode: 0o755, mtime: step.now });
-  const links: LinkedFiles = new Map();
+  const seen: Seen = { links: new Map(), passed: new Map() };
   for await (const { header } of readTar(inflated(step.archive), step.limits)) {
     const length = longestOf(header);
     if (length > LONGEST_PATH)
       throw new FormatError("TAR_INVALID", `The archive has a path of ${length} characters.`);
-    unpack(changes, destination, header, step, links);
+    unpack(changes, destination, header, step, seen);
   }
-  settleLinks(changes, links);
+  settleLinks(changes, seen.links);
 }
 
 /** A file to which the archive's hard links lead, as the last of them says. */
@@ -73,12 +73,19 @@ interface LinkedFile {
 /** By link group. */
 type LinkedFiles = Map<string, LinkedFile>;
 
+/** What is remembered of the members so far. */
+interface Seen {
+  readonly links: LinkedFiles;
+  /** How many files there were of each path. */
+  readonly passed: Map<string, number>;
+}
+
 function unpack(
   changes: ChangeSet,
   destination: string,
   header: TarHeader,
   step: ArchiveStep,
-  links: LinkedFiles,
+  { links, passed }: Seen,
 ): void {
   const inner = cleanPath(header.path);
   const path = inner === "/" ? destination : placeOf(changes, destination, inner, step);
@@ -98,7 +105,10 @@ function unpack(
     ...(header.deviceMinor === undefined ? {} : { deviceMinor: header.deviceMinor }),
     ...(header.xattrs === undefined ? {} : { xattrs: header.xattrs }),
   };
-  changes.put(path, node, header.kind === "file" ? step.content.open(inner, header.size) : undefined);
+  if (header.kind !== "file") return changes.put(path, node);
+  const earlier = passed.get(inner) ?? 0;
+  passed.set(inner, earlier + 1);
+  changes.put(path, node, step.content.open(inner, header.size, earlier));
 }
 
 /** Where a member goes: links on the way lead inside the destination, as in a chroot, and missing parents are made. */

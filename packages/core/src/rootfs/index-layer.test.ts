@@ -76,6 +76,27 @@ test("the files that later questions need are kept, the last of a name", async (
   });
 });
 
+test("files of one path are told apart by how many come before", async () => {
+  const { entries } = await indexLayer(
+    once(
+      await tarOf(
+        entry("a", {}, "1"),
+        entry("b", { kind: "hardlink", linkTarget: "a" }),
+        entry("a", { kind: "directory" }),
+        entry("./a", {}, "2"),
+        entry("/a", {}, "3"),
+      ),
+    ),
+  );
+  expect(entries.map(({ path, earlier }) => [path, earlier])).toEqual([
+    ["/a", undefined],
+    ["/b", undefined],
+    ["/a", undefined],
+    ["/a", 1],
+    ["/a", 2],
+  ]);
+});
+
 test("the DiffID is of the whole tar, behind its end mark too", async () => {
   const tar = Buffer.concat([await tarOf(entry("a", {}, "1")), Buffer.alloc(9000, "x")]);
   const { diffId } = await indexLayer(once(gzipSync(tar)));

@@ -43,11 +43,12 @@ export async function indexLayer(
   const tar = uncompressed.through(inflated(blob));
   const entries: IndexEntry[] = [];
   const files = new Map<string, string>();
+  const passed = new Map<string, number>();
   try {
     // Not closed by the reader: what follows the tar's end counts for both digests.
     const open: AsyncIterable<Uint8Array> = { [Symbol.asyncIterator]: () => ({ next: () => tar.next() }) };
     for await (const member of readTar(open, limits)) {
-      const entry = entryOf(member.header);
+      const entry = entryOf(member.header, passed);
       if (entry === undefined) continue;
       const found = entry.kind === "file" ? factsOf(entry.path, member, collector, files) : undefined;
       const facts = found === undefined ? undefined : await found;
@@ -58,7 +59,7 @@ export async function indexLayer(
     await tar.return();
   }
   return {
-    version: 1,
+    version: 2,
     collector: collector?.id ?? "",
     diffId: uncompressed.digest(),
     entries,
@@ -84,8 +85,12 @@ async function keep(path: string, { header, body }: TarMember, files: Map<string
   files.set(path, Buffer.concat(chunks).toString("base64"));
 }
 
-/** `undefined` for what stands in a layer for tools alone. */
-function entryOf(header: TarHeader): IndexEntry | undefined {
+/**
+ * `undefined` for what stands in a layer for tools alone.
+ *
+ * @param passed - how many files of each path there were so far
+ */
+function entryOf(header: TarHeader, passed: Map<string, number>): IndexEntry | undefined {
   const length = longestOf(header);
   if (length > LONGEST_PATH)
     throw new LayerError("LAYER_INVALID", `The layer has a path of ${length} characters.`);
@@ -96,6 +101,8 @@ function entryOf(header: TarHeader): IndexEntry | undefined {
   if (name.startsWith(".wh..wh.") || name === ".wh.") return undefined;
   if (name.startsWith(".wh.")) return { path: joinPath(parentPath(path), name.slice(4)), kind: "whiteout" };
   const { kind, mode, uid, gid, mtime, size, linkTarget, deviceMajor, deviceMinor, xattrs } = header;
+  const earlier = kind === "file" ? (passed.get(path) ?? 0) : 0;
+  if (kind === "file") passed.set(path, earlier + 1);
   return {
     path,
     kind,
@@ -110,6 +117,7 @@ function entryOf(header: TarHeader): IndexEntry | undefined {
     ...(deviceMajor === undefined ? {} : { deviceMajor }),
     ...(deviceMinor === undefined ? {} : { deviceMinor }),
     ...(xattrs === undefined ? {} : { xattrs: encoded(xattrs) }),
+    ...(earlier === 0 ? {} : { earlier }),
   };
 }
 

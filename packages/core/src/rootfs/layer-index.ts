@@ -18,6 +18,8 @@ export interface IndexEntry {
   readonly deviceMinor?: number;
   /** Extended attributes, base64. */
   readonly xattrs?: Readonly<Record<string, string>>;
+  /** Files of this path that come before it in the layer; absent: none. */
+  readonly earlier?: number;
   /** What the collector handed to `indexLayer` found in the file; JSON. */
   readonly facts?: unknown;
 }
@@ -25,13 +27,13 @@ export interface IndexEntry {
 /** All that a build has to know of a layer, without its bytes. JSON. */
 export interface LayerIndex {
   /** Of this form; an index of another version is made anew. */
-  readonly version: 1;
+  readonly version: 2;
   /** Which collector's facts it holds; the empty string for none. */
   readonly collector: string;
   /** Of the uncompressed tar. */
   readonly diffId: Digest;
   /** In the layer's order. */
   readonly entries: readonly IndexEntry[];
-  /** Small files that later questions need (passwd, group, os-release, ld.so configuration), base64 by path. */
+  /** Small files that later questions need (passwd, group, os-release, ld.so configuration), base64 by path: of several the last. */
   readonly files: Readonly<Record<string, string>>;
 }

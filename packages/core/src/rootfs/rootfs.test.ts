@@ -9,7 +9,7 @@ import { emptyRootFs, type RootFs } from "./rootfs.ts";
 const content = { open: (path: string) => bytesContent(Buffer.from(path)) };
 
 function layer(entries: readonly IndexEntry[], files: Record<string, string> = {}): LayerIndex {
-  return { version: 1, collector: "", diffId: `sha256:${"0".repeat(64)}`, entries, files };
+  return { version: 2, collector: "", diffId: `sha256:${"0".repeat(64)}`, entries, files };
 }
 
 function rootOf(...layers: readonly IndexEntry[][]): RootFs {
@@ -131,6 +131,30 @@ describe("small files at hand", () => {
     root.put("/usr/lib/os-release", node, bytesContent(Buffer.from("new")));
     expect(Buffer.from(root.read("/etc/os-release") ?? []).toString()).toBe("new");
   });
+});
+
+test("a name of a file that another of its path replaces keeps the file", () => {
+  const root = emptyRootFs();
+  const opened: [string, number | undefined][] = [];
+  root.applyIndex(
+    layer(
+      [
+        { ...file("/etc/passwd"), size: 3 },
+        { path: "/old", kind: "hardlink", linkTarget: "/etc/passwd" },
+        { ...file("/etc/passwd"), size: 4, earlier: 1 },
+      ],
+      { "/etc/passwd": Buffer.from("last").toString("base64") },
+    ),
+    {
+      open(path, size, earlier) {
+        opened.push([path, earlier]);
+        return bytesContent(Buffer.alloc(size));
+      },
+    },
+  );
+  expect(root.read("/etc/passwd")).toEqual(Buffer.from("last"));
+  expect(root.read("/old")).toEqual(Buffer.alloc(3));
+  expect(opened).toEqual([["/etc/passwd", undefined]]);
 });
 
 test("facts belong to the file that they were found in", () => {

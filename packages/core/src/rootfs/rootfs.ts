@@ -19,8 +19,11 @@ import type { IndexEntry, LayerIndex } from "./layer-index.ts";
 
 /** Gives the bytes of a layer's files when somebody wants them. */
 export interface LayerContent {
-  /** @param path - as the layer's index names it */
-  open(path: string, size: number): FileContent;
+  /**
+   * @param path - as the layer's index names it
+   * @param earlier - files of that path that come before it in the layer
+   */
+  open(path: string, size: number, earlier?: number): FileContent;
 }
 
 /**
@@ -166,6 +169,8 @@ function rootFsOf(top: Held, stepsSoFar: number): RootFs {
         if (kind === "opaque") clear(path);
       }
       const ownLinks = new Set<string>();
+      const repeated = new Map<string, number>();
+      for (const { path, earlier } of index.entries) if (earlier !== undefined) repeated.set(path, earlier);
       for (const entry of index.entries) {
         if (entry.kind === "whiteout" || entry.kind === "opaque") continue;
         const path = placeOf(entry.path, ownLinks);
@@ -174,7 +179,8 @@ function rootFsOf(top: Held, stepsSoFar: number): RootFs {
           continue;
         }
         if (entry.kind === "symlink") ownLinks.add(path);
-        const kept = entry.kind === "file" ? index.files[entry.path] : undefined;
+        const isLast = (repeated.get(entry.path) ?? 0) === (entry.earlier ?? 0);
+        const kept = entry.kind === "file" && isLast ? index.files[entry.path] : undefined;
         hold(path, {
           node: nodeOf(entry, entry.kind),
           ...(entry.kind === "file" ? { content: contentOf(entry, kept, content, index.collector) } : {}),
@@ -246,7 +252,7 @@ function contentOf(
 ): FileContent {
   if (kept !== undefined) return bytesContent(Buffer.from(kept, "base64"));
   if (entry.size === undefined) return bytesContent(new Uint8Array(0));
-  const opened = content.open(entry.path, entry.size);
+  const opened = content.open(entry.path, entry.size, entry.earlier);
   return collector === "" ? opened : { ...opened, facts: entry.facts ?? null };
 }
 
