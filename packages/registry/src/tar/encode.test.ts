@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { readAll } from "../store/verify.ts";
 import { encodeTarHeader, tarEndSize } from "./encode.ts";
 import type { TarHeader } from "./header.ts";
+import { readTar } from "./read.ts";
 import { writeTar } from "./write.ts";
 
 const base: TarHeader = { path: "a", kind: "file", mode: 0o644, uid: 0, gid: 0, mtime: 0, size: 0 };
@@ -54,6 +55,28 @@ test("a size of more than eleven octal digits stands in base 256 and in a record
   const ustar = bytes.subarray(-512);
   expect([ustar[124], ustar.readUIntBE(130, 6)]).toEqual([0x80, 2 ** 40 + 5]);
 });
+
+test("an extended attribute may have any bytes, which the library's writer refuses", async () => {
+  // cap_setuid=ep
+  const capability = Buffer.from("0100000280000000000000000000000000000000", "hex");
+  const header = { ...base, xattrs: { "security.capability": capability, "user.all": allBytes } };
+  const bytes = Buffer.concat([encodeTarHeader(header), Buffer.alloc(tarEndSize)]);
+  for await (const member of readTar(chunksOf(bytes))) {
+    expect(Buffer.from(member.header.xattrs?.["security.capability"] ?? [])).toEqual(capability);
+    expect(Buffer.from(member.header.xattrs?.["user.all"] ?? [])).toEqual(allBytes);
+  }
+  await expect(written(header)).rejects.toMatchObject({
+    code: "TAR_INVALID",
+    message: expect.stringContaining("security.capability"),
+  });
+  expect.assertions(4);
+});
+
+const allBytes = Buffer.from(range(0, 256));
+
+async function* chunksOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
 
 function range(from: number, to: number): number[] {
   return Array.from({ length: to - from }, (_, at) => from + at);

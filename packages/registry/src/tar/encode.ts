@@ -1,4 +1,4 @@
-import { paxOf } from "./pax-records.ts";
+import { paxOf, type PaxValues } from "./pax-records.ts";
 import type { TarHeader, TarKind } from "./header.ts";
 
 const BLOCK = 512;
@@ -23,11 +23,8 @@ export function encodeTarHeader(header: TarHeader, block: Buffer = Buffer.alloc(
   const pax = paxOf(header, name);
   const { linkTarget = "" } = header;
   if (pax === undefined) return ustar(ustarFields(header, name, linkTarget), block);
-  const records = Buffer.from(
-    [["path", name], ...(linkTarget === "" ? [] : [["linkpath", linkTarget]]), ...Object.entries(pax)]
-      .map(([key = "", value = ""]) => paxRecord(key, value))
-      .join(""),
-  );
+  const values = { path: name, ...(linkTarget === "" ? {} : { linkpath: linkTarget }), ...pax };
+  const records = Buffer.concat(Object.entries(values).map(([key, value]) => paxRecord(key, value)));
   const stand = ustarFields(header, STAND_IN, linkTarget === "" ? "" : STAND_IN, pax);
   return Buffer.concat([
     ustar({ ...stand, type: PAX, size: records.byteLength }),
@@ -65,12 +62,7 @@ interface Ustar {
 }
 
 /** @param pax - what stands in records, and not here */
-function ustarFields(
-  header: TarHeader,
-  name: string,
-  linkTarget: string,
-  pax: Readonly<Record<string, string>> = {},
-): Ustar {
+function ustarFields(header: TarHeader, name: string, linkTarget: string, pax: PaxValues = {}): Ustar {
   return {
     name,
     linkTarget,
@@ -142,10 +134,10 @@ function sumBetween(block: Uint8Array, from: number, to: number): number {
 }
 
 /** The length that a record begins with counts its own digits. */
-function paxRecord(key: string, value: string): string {
-  const rest = ` ${key}=${value}\n`;
-  const bytes = Buffer.byteLength(rest);
+function paxRecord(key: string, value: string | Uint8Array): Uint8Array {
+  const rest = Buffer.concat([Buffer.from(` ${key}=`), Buffer.from(value), Buffer.from("\n")]);
+  const bytes = rest.byteLength;
   let length = bytes + String(bytes).length;
   if (String(length).length > String(bytes).length) length = bytes + String(length).length;
-  return `${length}${rest}`;
+  return Buffer.concat([Buffer.from(String(length)), rest]);
 }

@@ -1,7 +1,7 @@
 import { pack, type Pack } from "tar-stream";
 import { FormatError } from "../errors.ts";
 import type { TarEntry, TarHeader } from "./header.ts";
-import { paxOf } from "./pax-records.ts";
+import { paxOf, type PaxValues } from "./pax-records.ts";
 
 /**
  * A tar of the entries, in the order given: ustar headers, pax records only where ustar is too small. The same entries
@@ -9,7 +9,8 @@ import { paxOf } from "./pax-records.ts";
  *
  * This file knows tar-stream, and its surprises: it writes into the header that it is given, takes mode 0 and a missing
  * time for unset, clamps owners above 0o777777, wraps times after 2038, gives directories no trailing `/`, writes link
- * targets that are not ASCII as they are, and ends the process with a sink's error that nobody listens to.
+ * targets that are not ASCII as they are, takes records of text alone, and ends the process with a sink's error that nobody
+ * listens to.
  *
  * @throws {FormatError} `TAR_INVALID` when a body is not as long as its header says, or a value cannot be written
  */
@@ -129,6 +130,19 @@ function packFields(header: TarHeader) {
     ...(header.linkTarget === undefined ? {} : { linkname: header.linkTarget }),
     devmajor: header.deviceMajor ?? 0,
     devminor: header.deviceMinor ?? 0,
-    ...(pax === undefined ? {} : { pax }),
+    ...(pax === undefined ? {} : { pax: textsOf(pax, header) }),
   };
+}
+
+function textsOf(pax: PaxValues, { path }: TarHeader): Record<string, string> {
+  const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  const texts: Record<string, string> = {};
+  for (const [key, value] of Object.entries(pax)) {
+    try {
+      texts[key] = typeof value === "string" ? value : utf8.decode(value);
+    } catch (cause) {
+      throw new FormatError("TAR_INVALID", `${path} has ${key}, which is not UTF-8.`, { cause });
+    }
+  }
+  return texts;
 }
