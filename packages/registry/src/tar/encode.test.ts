@@ -69,7 +69,7 @@ test("an extended attribute may have any bytes, which the library's writer refus
     code: "TAR_INVALID",
     message: expect.stringContaining("security.capability"),
   });
-  expect.assertions(4);
+  expect.assertions(3);
 });
 
 const allBytes = Buffer.from(range(0, 256));
