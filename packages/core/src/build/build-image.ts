@@ -20,8 +20,7 @@ import { openWorkspace } from "./workspace.ts";
  * @throws {UndockedError} with a code of the README's table; `diagnostics` has each fault with its place
  */
 export async function buildImage(options: BuildOptions = {}): Promise<BuiltImage> {
-  checkOptions(options);
-  return await build(options);
+  return await build(checkOptions(options));
 }
 
 interface Recording {

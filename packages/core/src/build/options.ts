@@ -26,7 +26,7 @@ export type Output =
   | { readonly type: "oci-archive"; readonly path: string; readonly tag?: string }
   | { readonly type: "docker-archive"; readonly path: string; readonly tag?: string };
 
-/** What {@link buildImage} takes. Every field is optional; an unknown one is an error. */
+/** What {@link buildImage} takes. Every field is optional, and absent if it is `undefined`; an unknown one is an error. */
 export interface BuildOptions {
   /**
    * The build context: a directory of the host, or a tree of one's own (`memoryTree`). Default: the project directory; none
@@ -116,13 +116,13 @@ export interface BuildOptions {
 }
 
 const texts = z.record(z.string(), z.string());
-const outputSchema = z.strictObject({
+const outputSchema = optionsOf({
   type: z.enum(["oci-layout", "oci-archive", "docker-archive"]),
   path: z.string().min(1),
   tag: z.string().exactOptional(),
 });
 
-const schema: z.ZodType<BuildOptions> = z.strictObject({
+const schema: z.ZodType<BuildOptions> = optionsOf({
   context: z
     .union([z.string().min(1), z.custom<SourceTree>(isSourceTree)], "a directory's path or a source tree")
     .exactOptional(),
@@ -131,17 +131,17 @@ const schema: z.ZodType<BuildOptions> = z.strictObject({
     .union(
       [
         z.string().min(1),
-        z.strictObject({ path: z.string().min(1) }),
-        z.strictObject({ text: z.string(), file: z.string().exactOptional() }),
+        optionsOf({ path: z.string().min(1) }, ["text", "file"]),
+        optionsOf({ text: z.string(), file: z.string().exactOptional() }, ["path"]),
       ],
       "a path, { path } or { text, file }",
     )
     .exactOptional(),
   image: z.string().min(1).exactOptional(),
-  files: z.array(z.strictObject({ from: z.string().min(1), to: z.string().min(1) })).exactOptional(),
+  files: z.array(optionsOf({ from: z.string().min(1), to: z.string().min(1) })).exactOptional(),
   entrypoint: z
     .union(
-      [z.string(), z.strictObject({ override: z.union([z.string(), z.array(z.string())]) })],
+      [z.string(), optionsOf({ override: z.union([z.string(), z.array(z.string())]) })],
       "a text or { override }",
     )
     .exactOptional(),
@@ -150,9 +150,10 @@ const schema: z.ZodType<BuildOptions> = z.strictObject({
   target: z.string().min(1).exactOptional(),
   namedContexts: texts.exactOptional(),
   platforms: z.array(z.string()).min(1, "at least one platform").exactOptional(),
-  annotations: z
-    .strictObject({ manifest: texts.exactOptional(), index: texts.exactOptional() })
-    .exactOptional(),
+  annotations: optionsOf({
+    manifest: texts.exactOptional(),
+    index: texts.exactOptional(),
+  }).exactOptional(),
   executables: z.enum(["static", "self-contained", "any"]).exactOptional(),
   preflight: z.enum(["error", "warn", "off"]).exactOptional(),
   tags: z.array(z.string()).exactOptional(),
@@ -168,8 +169,8 @@ const schema: z.ZodType<BuildOptions> = z.strictObject({
     .union(
       [
         z.enum(["gzip", "zstd", "none"]),
-        z.strictObject({ type: z.literal("gzip"), level: z.int().min(1).max(9) }),
-        z.strictObject({ type: z.literal("zstd"), level: z.int().min(1).max(19) }),
+        optionsOf({ type: z.literal("gzip"), level: z.int().min(1).max(9) }),
+        optionsOf({ type: z.literal("zstd"), level: z.int().min(1).max(19) }),
       ],
       "gzip, zstd, none, or { type, level } with a level of 1 to 9 for gzip, 1 to 19 for zstd",
     )
@@ -184,21 +185,41 @@ const schema: z.ZodType<BuildOptions> = z.strictObject({
 });
 
 /**
+ * An object of which a field that is `undefined` is absent, and one that is none of its own an error.
+ *
+ * @param ofOthers - fields of what may be given in its place
+ */
+function optionsOf<Shape extends z.core.$ZodLooseShape>(shape: Shape, ofOthers: readonly string[] = []) {
+  const known = new Set([...Object.keys(shape), ...ofOthers]);
+  const isGiven = ([name, value]: [string, unknown]): boolean => value !== undefined || !known.has(name);
+  const given = (value: unknown): unknown =>
+    typeof value === "object" && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).filter(isGiven))
+      : value;
+  return z.preprocess(given, z.strictObject(shape));
+}
+
+/**
  * Checks options and tells all their faults at once.
  *
+ * @returns the same, without what is there and `undefined`
  * @throws {OptionsError} `OPTIONS_INVALID`
  */
 export function checkOptions(options: BuildOptions): BuildOptions {
   const result = schema.safeParse(options);
-  const messages = result.success ? contradictions(result.data) : result.error.issues.flatMap(describe);
-  const [first] = messages;
-  if (first === undefined) return options;
+  if (!result.success) throw refused(result.error.issues.flatMap(describe));
+  const found = contradictions(result.data);
+  if (found.length > 0) throw refused(found);
+  return result.data;
+}
+
+function refused(messages: readonly string[]): OptionsError {
   const diagnostics = messages.map((message): Diagnostic => ({
     code: "OPTIONS_INVALID",
     severity: "error",
     message,
   }));
-  throw new OptionsError("OPTIONS_INVALID", first, { diagnostics });
+  return new OptionsError("OPTIONS_INVALID", messages[0] ?? "", { diagnostics });
 }
 
 function describe(issue: z.core.$ZodIssue): string[] {

@@ -24,7 +24,10 @@ export interface PlannedBuild extends BuildPlan {
  * @throws {UndockedError} as `buildImage`, for all that can be known so far
  */
 export async function planBuild(options: BuildOptions = {}): Promise<PlannedBuild> {
-  checkOptions(options);
+  return await plan(checkOptions(options));
+}
+
+async function plan(options: BuildOptions): Promise<PlannedBuild> {
   const checked = await checkInput(options);
   if (checked.targets.every(({ plan }) => plan.requiredBases.length === 0))
     return plannedBuild(checked.targets.map(({ plan }) => plan));
@@ -62,16 +65,16 @@ function plannedBuild(plans: readonly BuildPlan[]): PlannedBuild {
  * @throws {OptionsError} `OPTIONS_INVALID`
  */
 export function checkBuild(options: BuildOptions = {}): readonly Diagnostic[] {
-  checkOptions(options);
+  const given = checkOptions(options);
   const found = faults();
-  const platforms = found.collect(() => requestedPlatforms(options)) ?? [undefined];
-  const { dockerfile: text, ignore } = readInput(options, found);
+  const platforms = found.collect(() => requestedPlatforms(given)) ?? [undefined];
+  const { dockerfile: text, ignore } = readInput(given, found);
   const dockerfile = parsed(text, found);
   if (dockerfile === undefined) return diagnosticsOf(found.error());
   return mergeFindings(
     platforms.map((platform) => ({
       platform: formatPlatform(platform ?? defaultPlatform),
-      found: checkDockerfile(dockerfile, planOptionsOf(options, platform, ignore)),
+      found: checkDockerfile(dockerfile, planOptionsOf(given, platform, ignore)),
     })),
     "plain",
   );
