@@ -281,6 +281,28 @@ describe("S17: the gate for executables", () => {
   });
 
   test.each([
+    ["a value that FROM uses", "ARG TAG=${V:?no version}\nFROM alpine:$TAG\n", 1],
+    ["one that rests on it", "ARG V=${x:y}\nARG TAG=a$V\nFROM $TAG\n", 1],
+    ["a value that a stage takes in", "ARG V=${x:y}\nFROM scratch\nARG V\nEXPOSE $V\nCOPY none-$V /x\n", 1],
+    ["a platform", "FROM --platform=linux/arm64/bad/bad scratch\nCOPY program /x\n", 1],
+  ])("what rests on %s is not at fault as well", async (_, text, line) => {
+    const files = program({ kind: "dynamic" });
+    const failure: unknown = await built(text, files).catch((error: unknown) => error);
+    expect(failure).toMatchObject({ code: "DOCKERFILE_INVALID", location: { line } });
+    expect(failure).toHaveProperty("diagnostics.length", 1);
+  });
+
+  test("with a target that is not there, the faults of another stage are not told", async () => {
+    const text = "FROM scratch AS build\nCOPY program /x\nFROM scratch AS dev\nRUN make\nCOPY none /y\n";
+    const failure: unknown = await built(text, program({ kind: "static" }), { target: "biuld" }).catch(
+      (error: unknown) => error,
+    );
+    expect(failure).toHaveProperty("diagnostics", [
+      expect.objectContaining({ message: expect.stringContaining("did you mean build?") }),
+    ]);
+  });
+
+  test.each([
     ["ARG name=${x", "COPY none-$name /x"],
     ["ENV name=a other=${x", "COPY none-$name /x"],
     ["WORKDIR ${x", "COPY program .wh.x"],

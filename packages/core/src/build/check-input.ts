@@ -3,7 +3,7 @@ import { defaultPlatform, formatPlatform, type Platform } from "@undocked/regist
 import { directoryTree } from "../context/directory-tree.ts";
 import type { Dockerfile } from "../dockerfile/ast.ts";
 import type { IgnoreMatcher } from "../dockerfile/ignore.ts";
-import { throwFaults } from "../dockerfile/error.ts";
+import { throwFaults, type Fault } from "../dockerfile/error.ts";
 import { parseDockerfile } from "../dockerfile/parse.ts";
 import type { PlanOptions } from "../plan/options.ts";
 import { attemptStages } from "../plan/plan-stages.ts";
@@ -87,9 +87,18 @@ async function checkTarget(
   const { plan, faults: planFaults } = attemptStages(dockerfile, planOptions, new Map());
   found.collect(() => throwFaults(planFaults));
   if (context === undefined) return undefined;
-  const { executables = "static" } = options;
+  // What a FROM was to say of the platform may be what is at fault.
+  const { executables = "static" } = planFaults.some(isOfBases(dockerfile))
+    ? ({ executables: "any" } as const)
+    : options;
   const steps = await checkLocally(plan, context, executables, found, openRecipes(options));
   return { planOptions, plan, steps };
+}
+
+/** Whether a fault is of a FROM, or of an ARG that stands before them. */
+function isOfBases({ globalArgs, stages }: Dockerfile): (fault: Fault) => boolean {
+  const lines = new Set([...globalArgs, ...stages.map(({ from }) => from)].map(({ at }) => at.line));
+  return ({ location }) => location !== undefined && lines.has(location.line);
 }
 
 export function planOptionsOf(

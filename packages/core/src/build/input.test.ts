@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { memoryTree } from "../context/memory-tree.ts";
 import { buildImage } from "./build-image.ts";
 
 let place: string;
@@ -13,6 +14,23 @@ beforeAll(() => {
   symlinkSync("loop", join(place, "loop"));
 });
 afterAll(() => rmSync(place, { recursive: true }));
+
+test.each([
+  [".dockerignore", "Dockerfile"],
+  ["other.dockerignore", "other"],
+])("malformed patterns of %s are told with their places", async (file, dockerfile) => {
+  const context = memoryTree({
+    [dockerfile]: "FROM scratch\nEXPOSE x\n",
+    [file]: "# fine\nnode_modules\n  a[\n\n!\n",
+  });
+  await expect(buildImage({ context, dockerfile, cache: false })).rejects.toMatchObject({
+    diagnostics: [
+      { code: "DOCKERFILE_INVALID", location: { file: dockerfile, line: 2 } },
+      { message: "syntax error in pattern", location: { file, line: 3, text: "a[" } },
+      { message: 'illegal exclusion pattern: "!"', location: { file, line: 5, text: "!" } },
+    ],
+  });
+});
 
 test.each([
   ["missing", "no such file"],

@@ -54,7 +54,10 @@ export function readInput(options: BuildOptions, faults: Faults): BuildInput {
     mapped === undefined
       ? undefined
       : faults.collect(() => {
-          const patterns = ignorePatterns(source?.ignore ?? readInside(mapped, "/.dockerignore"));
+          const patterns =
+            source?.ignore === undefined
+              ? ignorePatterns(readInside(mapped, "/.dockerignore"), ".dockerignore")
+              : ignorePatterns(source.ignore, `${source.file}.dockerignore`);
           return {
             context: observedTree(filtered(mapped, patterns)),
             ignore: ignoreMatcher(patterns),

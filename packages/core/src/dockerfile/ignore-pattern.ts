@@ -14,7 +14,8 @@ export interface Pattern {
 /** @throws {DockerfileError} `DOCKERFILE_INVALID`, for a malformed pattern */
 export function compilePattern(text: string): Pattern {
   const cleaned = cleanPath(text);
-  if (cleaned === "!") throw new WordError('illegal exclusion pattern: "!"');
+  if (cleaned === "!")
+    throw new WordError('illegal exclusion pattern: "!"', "Write after the ! what is to stay.");
   const negated = cleaned.startsWith("!");
   const pattern = negated ? cleaned.slice(1) : cleaned;
   checkPattern(pattern);
@@ -41,7 +42,8 @@ function tokenize(pattern: string): Token[] {
     else if (character === "?") tokens.push({ kind: "one" });
     else if (character === "[") {
       const read = readClass(characters, at - 1, "with-names");
-      if (read === undefined) throw new WordError("syntax error in pattern");
+      if (read === undefined)
+        throw new WordError("syntax error in pattern", "Close the set that [ begins, or write \\[.");
       tokens.push(read.token);
       at = read.end;
     } else {

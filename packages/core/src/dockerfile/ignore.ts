@@ -12,10 +12,27 @@ export interface IgnoreMatcher {
   mayContainIncluded(directory: string): boolean;
 }
 
+/** A pattern of a `.dockerignore`, cleaned. */
+export interface IgnoreLine {
+  readonly pattern: string;
+  /** 1-based. */
+  readonly line: number;
+  /** The line as it is written, without blanks around it. */
+  readonly text: string;
+}
+
 /** The patterns of a `.dockerignore`, in order and cleaned; comments and blank lines dropped. */
 export function parseIgnoreFile(text: string): string[] {
-  const patterns: string[] = [];
-  for (const line of text.replace(/^\uFEFF/, "").split("\n")) {
+  return readIgnoreLines(text).map(({ pattern }) => pattern);
+}
+
+/** The same, with their places. */
+export function readIgnoreLines(text: string): IgnoreLine[] {
+  const patterns: IgnoreLine[] = [];
+  for (const [at, line] of text
+    .replace(/^\uFEFF/, "")
+    .split("\n")
+    .entries()) {
     if (line.startsWith("#")) continue;
     const trimmed = trimBlanks(line);
     if (trimmed === "") continue;
@@ -23,7 +40,7 @@ export function parseIgnoreFile(text: string): string[] {
     const pattern = negated ? trimBlanks(trimmed.slice(1)) : trimmed;
     let cleaned = pattern === "" ? "" : cleanPath(pattern);
     if (cleaned.length > 1 && cleaned.startsWith("/")) cleaned = cleaned.slice(1);
-    patterns.push((negated ? "!" : "") + cleaned);
+    patterns.push({ pattern: (negated ? "!" : "") + cleaned, line: at + 1, text: trimmed });
   }
   return patterns;
 }

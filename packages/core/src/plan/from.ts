@@ -4,7 +4,7 @@ import { WordError } from "../dockerfile/error.ts";
 import { expand } from "../dockerfile/expand.ts";
 import { parsePlatformWord } from "../dockerfile/platform.ts";
 import { didYouMean } from "../dockerfile/suggest.ts";
-import { quietly, type GlobalArgs } from "./global-args.ts";
+import { quietly, soundText, type GlobalArgs } from "./global-args.ts";
 import type { PlanOptions } from "./options.ts";
 import type { StageBase } from "./plan.ts";
 import { isReference, namedSource, resolveImage } from "./references.ts";
@@ -82,13 +82,13 @@ function expandIn(
   report: Reporter,
 ): string | undefined {
   return report.attempt(from.at, () => {
-    const { text: expanded, unset } = expand(text, globals.lookup, { escape });
-    for (const name of unset) {
+    const expansion = expand(text, globals.lookup, { escape });
+    for (const name of expansion.unset) {
       if (globals.declared.has(name)) continue;
       const message = `FROM argument '${name}' is not declared${didYouMean(nearest(name, globals, report))}`;
       report.check("UndefinedArgInFrom", message, from.at, from.statement);
     }
-    return expanded;
+    return soundText(expansion, globals.faulty);
   });
 }
 
@@ -107,7 +107,9 @@ function checkDefaults(
   globals: GlobalArgs,
   report: Reporter,
 ): void {
-  const alone = quietly(() => expand(from.base, globals.defaultLookup, { escape }).text);
+  const alone = quietly(() =>
+    soundText(expand(from.base, globals.defaultLookup, { escape }), globals.faulty),
+  );
   if (alone === undefined || (alone !== "" && isReference(alone))) return;
   const message = `Default value for ARG ${from.base} results in empty or invalid base image name`;
   report.check("InvalidDefaultArgInFrom", message, from.at, from.statement);

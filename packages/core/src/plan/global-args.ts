@@ -1,7 +1,7 @@
 import { formatPlatform, normalizePlatform, type Platform } from "@undocked/registry";
 import type { Dockerfile } from "../dockerfile/ast.ts";
 import { WordError } from "../dockerfile/error.ts";
-import { expand, type Lookup } from "../dockerfile/expand.ts";
+import { expand, type Expansion, type Lookup } from "../dockerfile/expand.ts";
 import type { Budget } from "./budget.ts";
 import type { PlanOptions } from "./options.ts";
 import type { Reporter } from "./reporter.ts";
@@ -16,6 +16,8 @@ export interface GlobalArgs {
   /** Names that the text declares. */
   readonly declared: ReadonlySet<string>;
   readonly predefined: ReadonlySet<string>;
+  /** Those whose value is not known, since it is at fault: what rests on it is not at fault as well. */
+  readonly faulty: ReadonlySet<string>;
   /** The caller's build arguments. */
   readonly given: ReadonlyMap<string, string>;
 }
@@ -41,6 +43,7 @@ export function readGlobalArgs(
   const values = new Map(predefined);
   for (const name of predefined.keys()) values.set(name, given.get(name) ?? predefined.get(name) ?? "");
   const declared = new Set<string>();
+  const faulty = new Set<string>();
   const lookupIn =
     (map: ReadonlyMap<string, string>): Lookup =>
     (name) => {
@@ -54,8 +57,10 @@ export function readGlobalArgs(
       declared.add(key);
       const { escape } = dockerfile;
       if (value !== undefined) {
-        const expanded = given.get(key) ?? report.attempt(at, () => expand(value, lookup, { escape }).text);
-        if (expanded !== undefined) values.set(key, expanded);
+        const expanded =
+          given.get(key) ?? report.attempt(at, () => soundText(expand(value, lookup, { escape }), faulty));
+        if (expanded === undefined) faulty.add(key);
+        else values.set(key, expanded);
         const alone = quietly(() => expand(value, defaultLookup, { escape }).text);
         if (alone !== undefined) defaults.set(key, alone);
       } else if (given.has(key)) {
@@ -63,7 +68,16 @@ export function readGlobalArgs(
       }
     }
   }
-  return { values, lookup, defaultLookup, declared, predefined: new Set(predefined.keys()), given };
+  return { values, lookup, defaultLookup, declared, predefined: new Set(predefined.keys()), faulty, given };
+}
+
+/** What a word came to; `undefined` where that rests on what is at fault. */
+export function soundText(
+  { text, used, unset }: Expansion,
+  faulty: GlobalArgs["faulty"],
+): string | undefined {
+  for (const name of faulty) if (used.has(name) || unset.has(name)) return undefined;
+  return text;
 }
 
 function describePlatform(

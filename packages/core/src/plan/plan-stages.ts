@@ -88,7 +88,7 @@ function plannedStages(
   const globals = readGlobalArgs(dockerfile, options, platform, targetStage, budget, report);
   const froms = resolveFroms(dockerfile, options, platform, globals, report);
   const nodes = linkStages(dockerfile, froms, options.namedContexts ?? [], bases, report);
-  const needed = neededStages(nodes, target?.index ?? dockerfile.stages.length - 1);
+  const needed = target === undefined ? [] : neededStages(nodes, target.index);
   refuseOrder(needed, nodes, report);
   const context: PlanContext = { dockerfile, options, globals, report, budget };
   const planners = new Map<number, StagePlanner>();

@@ -122,7 +122,10 @@ function planArg({ args }: ArgInstruction, task: TaskPlanner): void {
     if (value === undefined && written !== undefined) {
       ({ text: value, provisional } = task.word(written));
     }
-    if (written === undefined) value ??= context.globals.values.get(key);
+    if (written === undefined) {
+      value ??= context.globals.values.get(key);
+      if (value === undefined && context.globals.faulty.has(key)) [value, provisional] = ["", true];
+    }
     if (value !== undefined) scope.set(key, { text: value, provisional });
     scope.declare(key);
     shown.push(value === undefined ? { key } : { key, value });
