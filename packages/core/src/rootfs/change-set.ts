@@ -121,6 +121,9 @@ function puttingIn(
   };
 }
 
+/** Bytes; NAME_MAX of Linux (limits.h). */
+const LONGEST_NAME = 255;
+
 /** @throws {CopyError} as {@link ChangeSet.put} */
 export function checkPath(path: string): void {
   if (path.length > LONGEST_PATH) {
@@ -130,8 +133,18 @@ export function checkPath(path: string): void {
       { hint: `Copy to a path of at most ${LONGEST_PATH} characters.` },
     );
   }
+  const name = baseName(path);
+  if (name.length > LONGEST_NAME / 3 && Buffer.byteLength(name) > LONGEST_NAME) {
+    throw new CopyError(
+      "COPY_CONFLICT",
+      `${path.slice(0, 60)}… has a name of over ${LONGEST_NAME} bytes: file name too long`,
+      {
+        hint: "No file system takes it: choose a shorter name.",
+      },
+    );
+  }
   // Readers of a layer take such a name for an order to delete what stands beside it.
-  if (!baseName(path).startsWith(".wh.")) return;
+  if (!name.startsWith(".wh.")) return;
   throw new CopyError(
     "COPY_NAME_RESERVED",
     `${path} cannot be in an image: a name with .wh. at its start means a deletion in a layer.`,

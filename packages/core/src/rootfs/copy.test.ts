@@ -387,6 +387,23 @@ describe("a path that Linux would not take", () => {
     );
   });
 
+  test.each([
+    ["letters", "n".repeat(256), "n".repeat(255)],
+    ["letters of three bytes", "日".repeat(86), "日".repeat(85)],
+  ])("has no name of over 255 bytes, of %s", (_, long, fits) => {
+    const tree = memoryTree({ file: { content: "" } });
+    const tooLong = expect.objectContaining({
+      code: "COPY_CONFLICT",
+      message: expect.stringContaining("file name too long"),
+    });
+    expect(() => copy(emptyRootFs(), stepOf(tree, ["file"], `/${long}`))).toThrow(tooLong);
+    expect(() => copy(emptyRootFs(), stepOf(tree, ["file"], `/${long}/x`))).toThrow(tooLong);
+    expect(() => workdir(emptyRootFs(), `/a/${long}`, { owner: { uid: 0, gid: 0 }, now: 0 })).toThrow(
+      tooLong,
+    );
+    expect(copy(emptyRootFs(), stepOf(tree, ["file"], `/${fits}`))).toHaveLength(1);
+  });
+
   test("is one unit longer than what may be as deep as it likes", () => {
     const root = rootOf({ ["/a".repeat(2047)]: { content: "" } });
     expect(root.clone().entries()).toHaveLength(2047);
