@@ -1,9 +1,9 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { buildImage, type BuildOptions } from "@undocked/core";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { setImmediate, setTimeout as sleep } from "node:timers/promises";
+import { buildImage, directoryTree, type BuildOptions, type SourceTree } from "@undocked/core";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { mergedUsrBase } from "../support/bases.ts";
 import { startBench, type Bench } from "../support/build-and-read.ts";
 import { randomBytes, validateImage } from "../support/random-image.ts";
@@ -113,3 +113,62 @@ test(`given up at ${moments} random moments (seed ${seed})`, { timeout: 120_000 
   }
   expect(outcomes.stopped).toBeGreaterThan(moments / 2);
 });
+
+/** A tree that tells of each file that is opened. */
+function watched(tree: SourceTree, onOpen: () => void): SourceTree {
+  return {
+    ...tree,
+    open(path) {
+      onOpen();
+      return tree.open(path);
+    },
+  };
+}
+
+test(
+  `without a cache, nothing is left among the temporary files (seed ${seed})`,
+  { timeout: 60_000 },
+  async () => {
+    const temporary = join(place, "temporary");
+    mkdirSync(temporary);
+    vi.stubEnv("TMPDIR", temporary);
+    const random = fractions(seed);
+    let stopped = 0;
+    try {
+      for (let round = 0; round < moments; round += 1) {
+        const stop = new AbortController();
+        const reason = new Error(`given up, round ${round}`);
+        let opens = Math.floor(random.next().value * 600);
+        const turns = Math.floor(random.next().value * 40);
+        const onOpen = async (): Promise<void> => {
+          opens -= 1;
+          if (opens !== 0) return;
+          for (let turn = 0; turn < turns; turn += 1) await setImmediate();
+          stop.abort(reason);
+        };
+        const context = watched(directoryTree(join(place, "context")), () => void onOpen());
+        const built = buildImage({
+          context,
+          dockerfile: { text: "FROM scratch\nCOPY many /many/\nCOPY large /srv/\n" },
+          cache: false,
+          signal: stop.signal,
+        });
+        const error = await built.then(
+          (image) => image[Symbol.asyncDispose](),
+          (error: unknown) => error,
+        );
+        if (error !== undefined) {
+          expect(error, `round ${round}`).toBe(reason);
+          stopped += 1;
+        }
+        expect(readdirSync(temporary), `round ${round}`).toEqual([]);
+      }
+      // Nothing has come back, either.
+      for (let turn = 0; turn < 1000; turn += 1) await setImmediate();
+      expect(readdirSync(temporary)).toEqual([]);
+      expect(stopped).toBeGreaterThan(moments / 2);
+    } finally {
+      vi.unstubAllEnvs();
+    }
+  },
+);

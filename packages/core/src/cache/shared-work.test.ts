@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { sharedWork } from "./shared-work.ts";
 
@@ -38,6 +39,26 @@ describe("shared work", () => {
     second.abort(new Error("second left"));
     await expect(two).rejects.toThrow("second left");
     expect(begun[0]?.signal.aborted).toBe(true);
+  });
+
+  test("that nobody waits for any more has ended when the last of them is told", async () => {
+    const share = sharedWork<string>();
+    const order: string[] = [];
+    let end = (): void => {};
+    const held = new Promise<void>((resolve) => (end = resolve));
+    const work = async (): Promise<string> => {
+      await held;
+      order.push("ended");
+      return "too late";
+    };
+    const stop = new AbortController();
+    const told = share("k", stop.signal, work).catch(({ message }: Error) => order.push(message));
+    stop.abort(new Error("left"));
+    await setImmediate();
+    order.push("still under way");
+    end();
+    await told;
+    expect(order).toEqual(["still under way", "ended", "left"]);
   });
 
   test("that fails is done again by who did not begin it", async () => {

@@ -13,8 +13,8 @@ export type SharedWork<T> = (
 ) => Promise<T>;
 
 /**
- * Who asks while the work is under way waits for it; it is given up when nobody waits any more. When it fails, only who began it
- * is told: the others, whose means may be better, do it themselves.
+ * Who asks while the work is under way waits for it; it is given up when nobody waits any more, and has ended when the last of
+ * them is told. When it fails, only who began it is told: the others, whose means may be better, do it themselves.
  */
 export function sharedWork<T>(): SharedWork<T> {
   const running = new Map<string, Running<T>>();
@@ -35,7 +35,11 @@ export function sharedWork<T>(): SharedWork<T> {
     } finally {
       leave.forget();
       one.waiting--;
-      if (one.waiting === 0) one.stop.abort(signal?.reason);
+      if (one.waiting === 0) {
+        one.stop.abort(signal?.reason);
+        // Nobody else sees to it that it writes to no place that is taken away meanwhile.
+        await Promise.allSettled([one.result]);
+      }
     }
   }
 
