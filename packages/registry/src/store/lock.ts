@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { link, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { hasCode, ifPresent } from "../files/absent.ts";
+import { ifPresent } from "../files/absent.ts";
+import { placeNew } from "../files/place-new.ts";
 
 /** A lock is held for a few milliseconds; one this old was left by a process that was killed. */
 const STALE_MS = 30_000;
@@ -37,7 +38,7 @@ async function acquire(path: string, token: string, signal: AbortSignal | undefi
     for (let attempt = 0; ; attempt++) {
       signal?.throwIfAborted();
       // A link, unlike a new file, has its text from the first moment on.
-      if (await isLinked(own, path)) return;
+      if (await placeNew(own, path)) return;
       const held = await ifPresent(stat(path));
       // The clock of the file system, as written by us, is what ages are compared by.
       const now = await stat(own);
@@ -48,15 +49,5 @@ async function acquire(path: string, token: string, signal: AbortSignal | undefi
     }
   } finally {
     await rm(own, { force: true });
-  }
-}
-
-async function isLinked(from: string, to: string): Promise<boolean> {
-  try {
-    await link(from, to);
-    return true;
-  } catch (error) {
-    if (hasCode(error, "EEXIST")) return false;
-    throw error;
   }
 }
