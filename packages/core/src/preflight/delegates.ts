@@ -6,8 +6,9 @@ import { namedProgram } from "./named-program.ts";
 import { userName } from "./reach.ts";
 import { readScript, scriptOf } from "./script-reader.ts";
 import { parseShellCommand } from "./shell-command.ts";
+import { isExportedFunction, readsStartupFiles } from "./shell-startup.ts";
 import { shellProgram } from "./shell-text.ts";
-import { fromWorkingDirectory, prediction, report, type Cause, type Trial } from "./trial.ts";
+import { byEnvironment, fromWorkingDirectory, prediction, report, type Cause, type Trial } from "./trial.ts";
 import { findUser } from "./user.ts";
 import { isWrapper, parseWrapperCommand } from "./wrapper-command.ts";
 
@@ -46,9 +47,13 @@ async function byShell(
 ): Promise<readonly Delegate[]> {
   const command = parseShellCommand(args);
   if (command === undefined) return [];
-  if (command.kind === "text") return byText(trial, cause, command.text, shell);
+  const next: Cause = readsStartupFiles(shell, command, cause.environment)
+    ? { ...cause, isUnsettled: true }
+    : cause;
+  if (command.kind === "text") return byText(trial, next, command.text, shell);
   const { file } = command;
-  await readScript(trial, cause, shell, { file, endings: [], inPath: true, wantsText: true });
+  const read = file.startsWith("/") ? next : byEnvironment(next);
+  await readScript(trial, read, shell, { file, endings: [], inPath: true, wantsText: true });
   return [];
 }
 
@@ -56,6 +61,7 @@ function byText(trial: Trial, cause: Cause, text: string, shell: string): readon
   const program = shellProgram(text, cause.environment);
   if (program === undefined) return [];
   const { words, variable, plain } = program;
+  const isCertain = variable === undefined && plain && !isExportedFunction(words[0] ?? "", cause.environment);
   const next: Cause = {
     ...cause,
     chain: [
@@ -64,7 +70,7 @@ function byText(trial: Trial, cause: Cause, text: string, shell: string): readon
         ? []
         : [`$${variable} is ${JSON.stringify(cause.environment.get(variable))}`]),
     ],
-    severity: variable === undefined && plain ? cause.severity : "warning",
+    severity: isCertain ? cause.severity : "warning",
   };
   trial.steps.push({ kind: "text", path: text, detail: `${shell} starts ${words[0] ?? ""}` });
   return namedProgram(trial, next, words, "shell");

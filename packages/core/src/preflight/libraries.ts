@@ -8,6 +8,7 @@ import { missingDlopens } from "./dlopen.ts";
 import { parseLoaderCommand } from "./loader-command.ts";
 import { reach, userName } from "./reach.ts";
 import {
+  byEnvironment,
   closedDirectory,
   fromWorkingDirectory,
   permissions,
@@ -118,11 +119,13 @@ async function librariesOf(
     ...(preload === undefined ? {} : { preload }),
   };
   const closure = await closureOf(trial.files.libraries, asked, options);
+  // LD_LIBRARY_PATH comes before nearly all else.
+  const { severity } = byEnvironment(cause);
   for (const problem of closure.problems) {
     const isError = problem.severity === "error";
     report(
       trial,
-      { chain: cause.chain, severity: isError ? cause.severity : "warning" },
+      { chain: cause.chain, severity: isError ? severity : "warning" },
       {
         code: problem.code,
         prediction: !isError

@@ -1,6 +1,6 @@
 import type { Delegate, Execution } from "./execution.ts";
 import { lookPath } from "./look-path.ts";
-import { report, type Cause, type Fault, type Trial } from "./trial.ts";
+import { byEnvironment, report, type Cause, type Fault, type Trial } from "./trial.ts";
 
 /** Who starts a program, which decides how it is told of and what becomes of texts. */
 export type Starter = "runtime" | "shell" | "interpreter" | "execvp";
@@ -19,10 +19,11 @@ const runsText: Readonly<Record<Starter, Execution["runsText"]>> = {
  */
 export function namedProgram(
   trial: Trial,
-  cause: Cause,
+  started: Cause,
   [name = "", ...args]: readonly string[],
   by: Starter,
 ): readonly Delegate[] {
+  const cause = name.startsWith("/") ? started : byEnvironment(started);
   const make = (path: string): Delegate => ({
     trial,
     cause: { ...cause, chain: [...cause.chain, path] },

@@ -18,5 +18,26 @@ test.each([
   [["--unknown", "a"], undefined],
   [[], undefined],
 ] as const)("%j", (args, command) => {
-  expect(parseShellCommand(args)).toEqual(command);
+  const { isLogin: _login, isInteractive: _interactive, ...rest } = parseShellCommand(args) ?? {};
+  expect(rest).toEqual(command ?? {});
+});
+
+test.each([
+  [["-c", "a"], "neither"],
+  [["-euxo", "pipefail", "-c", "a"], "neither"],
+  [["-lc", "a"], "login"],
+  [["--login", "-c", "a"], "login"],
+  [["-l", "--noprofile", "-c", "a"], "neither"],
+  [["+l", "-c", "a"], "neither"],
+  [["-ic", "a"], "interactive"],
+  [["-i", "a.sh"], "interactive"],
+  [["--rcfile", "/rc", "-ic", "a"], "interactive"],
+  [["--norc", "-i", "-c", "a"], "neither"],
+  [["-lic", "a"], "login interactive"],
+  // What follows is the text's own.
+  [["-c", "a", "-l", "-i"], "neither"],
+] as const)("%j is %s", (args, mode) => {
+  const { isLogin, isInteractive } = parseShellCommand(args) ?? {};
+  const told = [isLogin === true ? "login" : [], isInteractive === true ? "interactive" : []].flat();
+  expect(told.join(" ") || "neither").toBe(mode);
 });

@@ -1,9 +1,17 @@
 /** What a shell is told by its arguments. */
-export type ShellCommand =
-  /** `-c TEXT`. */
-  | { readonly kind: "text"; readonly text: string }
-  /** A file to read. */
-  | { readonly kind: "file"; readonly file: string };
+export type ShellCommand = ShellMode &
+  (
+    | /** `-c TEXT`. */ { readonly kind: "text"; readonly text: string }
+    | /** A file to read. */ { readonly kind: "file"; readonly file: string }
+  );
+
+/** Which files a shell reads before all else depends on these. */
+export interface ShellMode {
+  /** `-l`, `--login`, and not `--noprofile`: reads the profiles. */
+  readonly isLogin: boolean;
+  /** `-i`, and neither `--norc` nor `--posix`. */
+  readonly isInteractive: boolean;
+}
 
 /** Options of bash that are words, and whether the next word is their value. */
 const words: Readonly<Record<string, boolean>> = {
@@ -23,7 +31,8 @@ const words: Readonly<Record<string, boolean>> = {
  * can say.
  */
 export function parseShellCommand(args: readonly string[]): ShellCommand | undefined {
-  let isText = false;
+  const long = new Set<string>();
+  let letters = "";
   let at = 0;
   for (; at < args.length; at++) {
     const arg = args[at] ?? "";
@@ -35,15 +44,22 @@ export function parseShellCommand(args: readonly string[]): ShellCommand | undef
       const hasValue = words[arg];
       if (hasValue === undefined) return undefined;
       if (hasValue) at++;
+      long.add(arg);
       continue;
     }
     if (!/^[-+][a-zA-Z]+$/.test(arg)) break;
     if (arg.includes("s")) return undefined;
-    isText ||= arg.startsWith("-") && arg.includes("c");
+    if (arg.startsWith("-")) letters += arg.slice(1);
     // `-o pipefail`, bash's `-O extglob`: each takes a word.
     at += arg.replace(/[^oO]/g, "").length;
   }
   const first = args[at];
   if (first === undefined) return undefined;
-  return isText ? { kind: "text", text: first } : { kind: "file", file: first };
+  const mode: ShellMode = {
+    isLogin: (letters.includes("l") || long.has("--login")) && !long.has("--noprofile"),
+    isInteractive: letters.includes("i") && !long.has("--norc") && !long.has("--posix"),
+  };
+  return letters.includes("c")
+    ? { ...mode, kind: "text", text: first }
+    : { ...mode, kind: "file", file: first };
 }

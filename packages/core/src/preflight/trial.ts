@@ -22,6 +22,13 @@ export interface Cause {
   /** `warning`: what the run-time environment may still change, or what stops no start. */
   readonly severity: Finding["severity"];
   readonly environment: ReadonlyMap<string, string>;
+  /** A shell on the way read files first: they may have set any variable, and gone to another directory. */
+  readonly isUnsettled?: true;
+}
+
+/** The cause of what hangs on variables or on the working directory, and not on the files alone. */
+export function byEnvironment(cause: Cause): Cause {
+  return cause.isUnsettled === true ? { ...cause, severity: "warning" } : cause;
 }
 
 /** An error of the kernel, in its own words. */

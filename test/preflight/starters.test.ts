@@ -1,0 +1,71 @@
+import { describe, expect, test } from "vitest";
+import { checkImage } from "@undocked/core";
+import type { ContainerConfig } from "@undocked/registry";
+import type { TarEntry } from "@undocked/registry/tar";
+import { directory, file } from "../support/bases.ts";
+import { makeImage, type MadeImage } from "../support/make-image.ts";
+import { buildElf } from "../support/tiny-elf.ts";
+
+/* Programs that start others know more ways to find them than PATH: what may start is never refused. */
+
+const program = (path: string): TarEntry => file(path, buildElf({}), 0o755);
+const loader = "lib64/ld-linux-x86-64.so.2";
+
+function image(entries: readonly TarEntry[], config: ContainerConfig): Promise<MadeImage> {
+  return makeImage({ layers: [[directory("bin"), ...entries]], config });
+}
+
+async function found({ root, store }: MadeImage): Promise<readonly string[]> {
+  const [checked] = await checkImage(root, store);
+  return (checked?.proof.findings ?? []).map(({ severity, code }) => `${severity} ${code}`);
+}
+
+describe("a shell that reads start-up files", () => {
+  const shells = [program("bin/bash"), program("bin/sh"), program("opt/bin/app")];
+  const judged = async (argv: readonly string[], Env: readonly string[] = []) =>
+    found(await image(shells, { Entrypoint: [...argv], Env: [...Env] }));
+
+  test.each<[argv: readonly string[], env?: readonly string[]]>([
+    [["bash", "-lc", "app x"]],
+    [["sh", "-lc", "app x"]],
+    [["bash", "--login", "-c", "app x"]],
+    [["bash", "--login", "-c", "exec app x"]],
+    [["bash", "-ic", "app x"]],
+    [["bash", "-c", "app x"], ["BASH_ENV=/e"]],
+    [["sh", "-ic", "app x"], ["ENV=/e"]],
+    [["bash", "-c", "app x"], ["BASH_FUNC_app%%=() { exec /opt/bin/app; }"]],
+    // It may go to another directory too.
+    [["bash", "-lc", "./app x"]],
+  ])("may find in another PATH what the image's has not: %j %j", async (argv, env) => {
+    expect(await judged(argv, env)).toEqual(["warning ENTRYPOINT_NOT_FOUND"]);
+  });
+
+  test.each<[argv: readonly string[], env?: readonly string[]]>([
+    [["bash", "-c", "app x"]],
+    [
+      ["sh", "-c", "app x"],
+      ["BASH_ENV=/e", "ENV=/e"],
+    ],
+    [["bash", "--login", "--noprofile", "-c", "app x"]],
+    [["bash", "-c", "app x"], ["BASH_FUNC_other%%=() { exec /opt/bin/app; }"]],
+    // A path is the same in every PATH.
+    [["bash", "-lc", "/app x"]],
+  ])("is refused where it reads none, or none can help: %j %j", async (argv, env) => {
+    expect(await judged(argv, env)).toEqual(["error ENTRYPOINT_NOT_FOUND"]);
+  });
+
+  test("may be told there to read another script", async () => {
+    expect(await judged(["bash", "-l", "start.sh"])).toEqual(["warning SCRIPT_NOT_FOUND"]);
+    expect(await judged(["bash", "-l", "/start.sh"])).toEqual(["error SCRIPT_NOT_FOUND"]);
+  });
+
+  test("may say where libraries are", async () => {
+    const interpreter = `/${loader}`;
+    const dynamic = file("app", buildElf({ pie: true, interpreter, needed: ["liba.so"] }), 0o755);
+    const entries = [...shells, dynamic, file(loader, buildElf({ soname: "ld-linux-x86-64.so.2" }), 0o755)];
+    const start = async (flag: string) =>
+      found(await image(entries, { Entrypoint: ["/bin/bash", flag, "/app"] }));
+    expect(await start("-c")).toEqual(["error LIBRARY_MISSING"]);
+    expect(await start("-lc")).toEqual(["warning LIBRARY_MISSING"]);
+  });
+});
