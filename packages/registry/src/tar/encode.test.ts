@@ -56,6 +56,13 @@ test("a size of more than eleven octal digits stands in base 256 and in a record
   expect([ustar[124], ustar.readUIntBE(130, 6)]).toEqual([0x80, 2 ** 40 + 5]);
 });
 
+test("a device's numbers may have 20 bits", async () => {
+  const device = { kind: "block-device", deviceMajor: 4095, deviceMinor: 2 ** 20 - 1 } as const;
+  const bytes = Buffer.concat([encodeTarHeader({ ...base, ...device }), Buffer.alloc(tarEndSize)]);
+  for await (const { header } of readTar(chunksOf(bytes))) expect(header).toMatchObject(device);
+  expect.assertions(1);
+});
+
 test("an extended attribute may have any bytes, which the library's writer refuses", async () => {
   // cap_setuid=ep
   const capability = Buffer.from("0100000280000000000000000000000000000000", "hex");

@@ -89,8 +89,8 @@ function ustar(fields: Ustar, block: Buffer = Buffer.alloc(BLOCK)): Buffer {
   block.write(fields.type, 156, "latin1");
   block.write(fields.linkTarget, 157, "latin1");
   block.write("ustar\u000000", 257, "latin1");
-  writeOctal(block, fields.deviceMajor, 329, 6);
-  writeOctal(block, fields.deviceMinor, 337, 6);
+  writeDevice(block, fields.deviceMajor, 329);
+  writeDevice(block, fields.deviceMinor, 337);
   writeOctal(block, sumOf(block, fields), 148, 6);
   return block;
 }
@@ -104,6 +104,11 @@ function writeOctal(block: Buffer, value: number, at: number, digits: number): v
   }
   if (rest > 0) block.fill(0x37, at, at + digits);
   block[at + digits] = 0x20;
+}
+
+/** With a seventh digit, which most writers leave away, where the number needs it: Linux' have 20 bits. */
+function writeDevice(block: Buffer, value: number, at: number): void {
+  writeOctal(block, value, at, value > 0o777777 ? 7 : 6);
 }
 
 /** Over eleven octal digits in base 256, besides the record that says it. */
