@@ -69,3 +69,30 @@ describe("a shell that reads start-up files", () => {
     expect(await start("-lc")).toEqual(["warning LIBRARY_MISSING"]);
   });
 });
+
+describe("env -S", () => {
+  const judged = async (line: string, Env: readonly string[] = ["PATH=/opt/bin"]) =>
+    found(
+      await image([program("bin/env"), program("opt/bin/app"), file("s", `#!/bin/env ${line}\n`, 0o755)], {
+        Entrypoint: ["/s"],
+        Env: [...Env],
+      }),
+    );
+
+  test.each([
+    ["a value with a blank", '-S FOO="bar baz" app'],
+    ["a PATH of its own", "-S JAVA_OPTS='-Xa -Xb' PATH=/opt/bin app", "PATH=/bin"],
+    ["a variable", "-S ${OPT}/bin/app", "OPT=/opt"],
+  ])("finds its program behind %s", async (_, line, ...env) => {
+    expect(await judged(line, env.length === 0 ? undefined : env)).toEqual([]);
+  });
+
+  test("is not told that the kernel gives it one argument", async () => {
+    expect(await judged("-S 'bar baz' app")).toEqual(["error SCRIPT_INTERPRETER_MISSING"]);
+    expect(await judged("bar baz")).toEqual(["error SCRIPT_ENV_ARGUMENTS"]);
+  });
+
+  test("may get another value for a variable", async () => {
+    expect(await judged("-S ${OPT}/bin/app", ["OPT=/srv"])).toEqual(["warning SCRIPT_INTERPRETER_MISSING"]);
+  });
+});

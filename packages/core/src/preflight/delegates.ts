@@ -78,7 +78,7 @@ function byText(trial: Trial, cause: Cause, text: string, shell: string): readon
 
 function byEnv(trial: Trial, cause: Cause, { path, args, role }: Called): readonly Delegate[] {
   const isShebang = role === "interpreter";
-  const command = parseEnvCommand(args);
+  const command = parseEnvCommand(args, cause.environment);
   const name = command?.words[0];
   if (command === undefined || name === undefined) return [];
   const environment = new Map(command.cleared ? [] : cause.environment);
@@ -98,8 +98,7 @@ function byEnv(trial: Trial, cause: Cause, { path, args, role }: Called): readon
       },
     );
   }
-  const blank = isShebang ? name.indexOf(" ") : -1;
-  if (blank !== -1) {
+  if (isShebang && !command.splits && name.includes(" ")) {
     report(trial, cause, {
       code: "SCRIPT_ENV_ARGUMENTS",
       prediction: prediction(name, "ENOENT"),
@@ -108,7 +107,11 @@ function byEnv(trial: Trial, cause: Cause, { path, args, role }: Called): readon
     });
     return [];
   }
-  const searched: Cause = { ...cause, environment };
+  const searched: Cause = {
+    ...cause,
+    environment,
+    severity: command.expands ? "warning" : cause.severity,
+  };
   const isOwn = isBusybox(trial, path) && applets.has(name);
   const mayBeOwn = isOwn && lookPath(trial, name, environment).kind !== "found";
   return namedProgram(

@@ -1,3 +1,5 @@
+import { splitWords } from "./env-split.ts";
+
 /** What `env` would start. */
 export interface EnvCommand {
   /** The program's words; empty if there is none. */
@@ -8,20 +10,38 @@ export interface EnvCommand {
   readonly cleared: boolean;
   /** Had `-S`, which older versions do not know. */
   readonly splits: boolean;
+  /** Had `-S` with `${VARIABLE}` in it. */
+  readonly expands: boolean;
 }
 
-/** Reads the arguments of `env` (coreutils and busybox); `undefined`: an option that is not known here. */
-export function parseEnvCommand(args: readonly string[]): EnvCommand | undefined {
+/** A variable may have `-S` and itself in it, without end. */
+const MOST_SPLITS = 8;
+
+/**
+ * Reads the arguments of `env` (coreutils and busybox); `undefined`: an option that is not known here, or an error.
+ *
+ * @param environment - what `env` itself is started with
+ */
+export function parseEnvCommand(
+  args: readonly string[],
+  environment: ReadonlyMap<string, string>,
+): EnvCommand | undefined {
   const ahead = [...args].reverse();
   const changes = new Map<string, string | undefined>();
   let cleared = false;
-  let splits = false;
-  const split = (text: string): void => {
-    splits = true;
-    ahead.push(...splitString(text).reverse());
-  };
+  let splits = 0;
+  let expands = false;
   // Each round takes a word; `-S` adds as many as its text has.
   for (let word = ahead.pop(); word !== undefined; word = ahead.pop()) {
+    const text = splitText(word, () => ahead.pop() ?? "");
+    if (text !== undefined) {
+      const split = splits < MOST_SPLITS ? splitWords(text, environment) : undefined;
+      if (split === undefined) return undefined;
+      splits++;
+      expands ||= split.expands;
+      ahead.push(...[...split.words].reverse());
+      continue;
+    }
     if (word === "--") continue;
     if (word === "-" || word === "-i" || word === "--ignore-environment") {
       cleared = true;
@@ -31,26 +51,20 @@ export function parseEnvCommand(args: readonly string[]): EnvCommand | undefined
       changes.set(ahead.pop() ?? "", undefined);
     } else if (word.startsWith("--unset=")) {
       changes.set(word.slice(8), undefined);
-    } else if (word === "-S" || word === "--split-string") {
-      split(ahead.pop() ?? "");
-    } else if (word.startsWith("-S") || word.startsWith("--split-string=")) {
-      split(word.replace(/^(?:-S|--split-string=)/, ""));
-    } else if (word.startsWith("-vS")) {
-      split(word.slice(3));
     } else if (word.startsWith("-")) {
       return undefined;
     } else if (/^[^=]+=/.test(word)) {
       changes.set(word.slice(0, word.indexOf("=")), word.slice(word.indexOf("=") + 1));
     } else {
-      return { words: [word, ...ahead.reverse()], changes, cleared, splits };
+      return { words: [word, ...ahead.reverse()], changes, cleared, splits: splits > 0, expands };
     }
   }
-  return { words: [], changes, cleared, splits };
+  return { words: [], changes, cleared, splits: splits > 0, expands };
 }
 
-/** Words in quotes and between blanks; escapes other than of quotes and blanks are rare enough to be left. */
-function splitString(text: string): string[] {
-  return [...text.matchAll(/(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|((?:[^\s"'\\]|\\.)+))/g)].map(
-    ([, double, single, bare]) => (double ?? single ?? bare ?? "").replace(/\\(.)/g, "$1"),
-  );
+/** What `-S` is given: behind it, or as the next word. */
+function splitText(word: string, next: () => string): string | undefined {
+  const option = /^(?:-v?S|--split-string(?:=|$))/.exec(word)?.[0];
+  if (option === undefined) return undefined;
+  return option === word && !option.endsWith("=") ? next() : word.slice(option.length);
 }
