@@ -259,6 +259,33 @@ describe("a token", () => {
     );
   });
 
+  test("never reaches for more because an upload is given up: what a refused DELETE names is not asked for", async () => {
+    let puts = 0;
+    await withTokens(
+      async ({ client, asked, seen }) => {
+        const registry = client();
+        await registry.repository("reg.example/a").mount(layer, "c/d");
+        await registry.repository("reg.example/a").push(
+          layer,
+          replayable(() => contentOf(blob)),
+        );
+        const scopes = asked.flatMap(({ query }) => query.getAll("scope"));
+        expect(scopes.filter((scope) => scope.includes("delete"))).toEqual([]);
+        expect(seen.filter(({ method }) => method === "DELETE")).toHaveLength(1);
+      },
+      {
+        accepts: (_, { method }) => method !== "DELETE" && (method !== "PUT" || ++puts > 1),
+        challenge: ({ method }) => ({
+          "WWW-Authenticate": `Bearer realm="https://auth.example/token",service="reg",scope="repository:a:${method === "DELETE" ? "delete" : "pull,push"}",error="insufficient_scope"`,
+        }),
+        token: ({ query }, count) =>
+          query.getAll("scope").some((scope) => scope.includes("delete"))
+            ? [403, { errors: [{ code: "DENIED", message: "no delete" }] }]
+            : [200, { token: `T${count}` }],
+      },
+    );
+  });
+
   test("is got by an identity token, whose successor takes its place", async () => {
     await withTokens(
       async ({ client, asked }) => {

@@ -256,6 +256,22 @@ describe("a mount", () => {
   test.each([400, 401, 403, 404, 405])("is not done with %i", async (status) => {
     expect(await outcome(status)).toEqual([false, [post]]);
   });
+  test.each([500, 502, 503, 507])("is not done with %i, and is not asked for at length", async (status) => {
+    const [mounted, asked] = await outcome(status);
+    expect(mounted).toBe(false);
+    expect(asked.every((line) => line === post)).toBe(true);
+    expect(asked.length).toBeLessThanOrEqual(2);
+  });
+  test("is not done where the line breaks each time", async () => {
+    await using server = await scriptedServer((_, response) => void response.destroy());
+    expect(await repository(server).mount(layer, "other/place")).toBe(false);
+    expect(server.requests.filter(({ method }) => method === "POST").length).toBeLessThanOrEqual(2);
+  });
+  test("that fails once in passing is done the second time", async () => {
+    let count = 0;
+    await using server = await scriptedServer((_, response) => empty(response, ++count === 1 ? 503 : 201));
+    expect(await repository(server).mount(layer, "other/place")).toBe(true);
+  });
   test("is not tried from the same repository, nor where another login would be needed", async () => {
     await using server = await scriptedServer((_, response) => empty(response, 201));
     expect(await repository(server).mount(layer, "a")).toBe(false);

@@ -29,12 +29,9 @@ export function placeScenarios(scenario: Define): void {
     // A registry that mounts nothing begins an upload instead.
     site.front.on(at("POST", /mount=/, ({ path }, pass) => pass({ target: path })));
     expect(await to.mount(blob.descriptor, from)).toBe(false);
-    expect(
-      site.front
-        .asked("DELETE", upload)
-        .map(({ status }) => status)
-        .at(-1),
-    ).toBe(204);
+    // docker-registry gives a session up only to who may delete, which is not asked for unasked.
+    const needsDelete = site.setup.server === "docker-registry" && site.setup.secure;
+    expect(site.front.asked("DELETE", upload).map(({ status }) => status)).toEqual([needsDelete ? 401 : 204]);
     await expectPushed(to);
   });
 

@@ -18,8 +18,13 @@ export interface Call {
   readonly subject: Subject;
   /** The URL is on another server, by the registry's word: it gets no credentials. */
   readonly foreign?: boolean;
-  /** `false`: a failure is final here, because the caller knows better how to try again. */
-  readonly repeat?: boolean;
+  /**
+   * `false`: a failure is final here, because the caller knows better how to try again; `"once"`: there is another way, so
+   * it is not tried for long.
+   */
+  readonly repeat?: boolean | "once";
+  /** Nothing depends on it: what a refusal demands is not asked for, now or with any later token. */
+  readonly bestEffort?: boolean;
   /** Instead of the client's own. */
   readonly headersMs?: number;
   /** What an answer tells must be tidied up: after an abort, a request that is under way still gets it. */

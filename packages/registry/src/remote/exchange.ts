@@ -11,7 +11,7 @@ import { adviceForErrorCode, adviceForStatus, backoffMs, parseRetryAfter } from 
 /** Sends a request until there is an answer: with authorization, through redirects, again after what may pass. */
 export async function exchange(line: Line, call: Call): Promise<Answer> {
   const { signal } = call;
-  const retries = call.repeat === false ? 0 : (line.retry.retries ?? 5);
+  const retries = retriesOf(line, call);
   const visited: string[] = [call.url];
   let hop: Hop = {
     method: call.method,
@@ -27,7 +27,7 @@ export async function exchange(line: Line, call: Call): Promise<Answer> {
       const { response, header, leave } = sent;
       const { status } = response;
       if ((status === 401 || status === 403) && refusals < 2 && !call.expect.includes(status)) {
-        const authority = authorityOf(line, hop);
+        const authority = call.bestEffort === true ? undefined : authorityOf(line, hop);
         const better = await authority?.refused(
           {
             url: hop.url,
@@ -67,6 +67,11 @@ export async function exchange(line: Line, call: Call): Promise<Answer> {
     });
     await pauseFor(wait, signal);
   }
+}
+
+function retriesOf({ retry: { retries = 5 } }: Line, { repeat }: Call): number {
+  if (repeat === false) return 0;
+  return repeat === "once" ? Math.min(1, retries) : retries;
 }
 
 /** The place at the gate is given back when the body is done with. */

@@ -11,7 +11,7 @@ import { cancelSession, sessionAt } from "./upload-session.ts";
  * Takes a blob over from another repository of the same registry.
  *
  * @param from - the path of that repository
- * @returns `false` where it has to be sent: there is no such blob, no right to it, or no such thing as mounting
+ * @returns `false` where it has to be sent: there is no such blob, no right to it, no such thing as mounting, or it fails
  */
 export async function mountBlob(
   context: RepositoryContext,
@@ -35,6 +35,7 @@ export async function mountBlob(
       expect: [201, 202],
       subject: "repository",
       linger: true,
+      repeat: "once",
       signal: options.signal,
     });
     await drain(answer);
@@ -44,7 +45,7 @@ export async function mountBlob(
     return false;
   } catch (error) {
     options.signal?.throwIfAborted();
-    if (error instanceof RegistryError && error.status !== undefined && error.status < 500) return false;
+    if (error instanceof RegistryError) return false;
     throw error;
   }
 }

@@ -117,6 +117,8 @@ export async function cancelSession(context: RepositoryContext, session: UploadS
       url: session.url,
       expect: [200, 202, 204, 404],
       repeat: true,
+      // Many registries take it for a deletion, to which nobody has given us the right.
+      bestEffort: true,
       signal: AbortSignal.timeout(CANCEL_MS),
     });
     await drain(answer);
