@@ -128,8 +128,8 @@ function findCredential(
   }
   const hub = isDockerHub(registry);
   for (const [key, value] of auths) {
-    // Without a scheme or a port, what follows the first slash is a namespace, which only an exact key names.
-    const isUrl = /^https?:\/\//i.test(key) || /^[^/]+\/v[12]\/?$/.test(key) || !key.includes("/");
+    // Without a scheme, what follows the first slash is a namespace, which only an exact key names.
+    const isUrl = /^https?:\/\//i.test(key) || /^[^/]+(?:\/(?:v[12]\/?)?)?$/.test(key);
     if (!isUrl) continue;
     const host = hostOfKey(key);
     if (host !== registry.toLowerCase() && !(hub && isDockerHub(host))) continue;

@@ -130,6 +130,23 @@ describe("stored logins", () => {
   });
 });
 
+test.each(["reg.example/", "https://reg.example/", "reg.example/v2", "REG.example"])(
+  "a login that was stored under %s is found",
+  async (key) => {
+    const source = storedCredentials(
+      machine({ "/h/.docker/config.json": { auths: { [key]: auth("u:p") } } }),
+    );
+    expect(await source(target)).toEqual({ username: "u", password: "p" });
+  },
+);
+
+test("a login that was stored for a namespace is for no other", async () => {
+  const source = storedCredentials(
+    machine({ "/h/.docker/config.json": { auths: { "reg.example/z": auth("u:p") } } }),
+  );
+  expect(await source(target)).toBeUndefined();
+});
+
 describe("a helper program", () => {
   async function withProgram<T>(script: string, use: (path: string) => Promise<T>): Promise<T> {
     const directory = await mkdtemp(join(tmpdir(), "undocked-helper-"));
