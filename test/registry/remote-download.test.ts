@@ -100,6 +100,116 @@ describe("a download that is cut", () => {
     );
   });
 
+  describe("begins anew where a server does not go on", () => {
+    /** The first answer is cut; a `Range` is answered as told, anything else with the whole. */
+    const cutOnce = (range: Script): Script => {
+      let first = true;
+      return (request, response) => {
+        if (request.headers.range !== undefined) return range(request, response);
+        response.writeHead(200, { "Content-Length": blob.byteLength });
+        if (first) response.write(blob.subarray(0, 70_000), () => response.destroy());
+        else response.end(blob);
+        first = false;
+      };
+    };
+
+    test.each([400, 403, 405, 416, 501])("but answers %i", async (status) => {
+      await withServer(
+        cutOnce((_, response) => empty(response, status)),
+        async (server) => {
+          expect((await download(server)).equals(blob)).toBe(true);
+          expect(server.requests.map(({ headers }) => headers.range !== undefined)).toEqual([
+            false,
+            true,
+            false,
+          ]);
+        },
+      );
+    });
+
+    test.each([
+      `bytes 0-${blob.byteLength - 1}/${blob.byteLength}`,
+      `bytes 1-${blob.byteLength - 1}/${blob.byteLength}`,
+      "bytes",
+    ])("but sends %s", async (contentRange) => {
+      await withServer(
+        cutOnce((_, response) => {
+          response.writeHead(206, { "Content-Range": contentRange });
+          response.end(blob);
+        }),
+        async (server) => {
+          expect((await download(server)).equals(blob)).toBe(true);
+        },
+      );
+    });
+
+    test("and is right after several cuts", async () => {
+      let whole = 0;
+      await withServer(
+        (request, response) => {
+          if (request.headers.range !== undefined) return empty(response, 416);
+          whole += 1;
+          response.writeHead(200, { "Content-Length": blob.byteLength });
+          const end = Math.min(blob.byteLength, whole * 60_000);
+          response.write(blob.subarray(0, end), () => {
+            if (end < blob.byteLength) response.destroy();
+            else response.end();
+          });
+        },
+        async (server) => {
+          expect((await download(server)).equals(blob)).toBe(true);
+          expect(server.requests.filter(({ headers }) => headers.range !== undefined)).toHaveLength(1);
+        },
+      );
+    });
+
+    test("and tells the second answer's error", async () => {
+      let first = true;
+      await withServer(
+        (_, response) => {
+          if (!first) return empty(response, 403);
+          first = false;
+          response.writeHead(200, { "Content-Length": blob.byteLength });
+          response.write(blob.subarray(0, 70_000), () => response.destroy());
+        },
+        async (server) => {
+          await expect(download(server)).rejects.toMatchObject({ code: "DENIED", status: 403 });
+          expect(server.requests).toHaveLength(3);
+        },
+      );
+    });
+  });
+
+  describe("without a word of its length", () => {
+    test("is asked for again", async () => {
+      let first = true;
+      await withServer(
+        (_, response) => {
+          response.writeHead(200);
+          response.end(first ? blob.subarray(0, 70_000) : blob);
+          first = false;
+        },
+        async (server) => {
+          expect((await download(server)).equals(blob)).toBe(true);
+        },
+      );
+    });
+
+    test.each([200, 416])("is too short where it ends there again; a Range gets %i", async (status) => {
+      await withServer(
+        (request, response) => {
+          if (request.headers.range !== undefined && status === 416) return empty(response, status);
+          response.writeHead(200);
+          response.end(blob.subarray(0, 70_000));
+        },
+        async (server) => {
+          await expect(download(server)).rejects.toMatchObject({ code: "SIZE_MISMATCH" });
+          expect(server.requests).toHaveLength(status === 200 ? 2 : 3);
+        },
+      );
+    });
+  });
+
   test("ends with an error after some tries", async () => {
     await withServer(
       (_, response) => {

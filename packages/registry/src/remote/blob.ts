@@ -1,6 +1,6 @@
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { CallOptions } from "../store/store.ts";
-import type { Answer } from "./call.ts";
+import type { Answer, Call, Line } from "./call.ts";
 import { exchange } from "./exchange.ts";
 import { drain } from "./http.ts";
 import { pauseFor } from "./gate.ts";
@@ -9,7 +9,7 @@ import { parseContentRange, planResumption } from "./range.ts";
 import { redactUrl } from "./redact.ts";
 import { RegistryError } from "./registry-error.ts";
 import { readUrl, type RepositoryContext } from "./context.ts";
-import { backoffMs } from "./retry-policy.ts";
+import { adviceForStatus, backoffMs } from "./retry-policy.ts";
 
 export async function blobExists(
   context: RepositoryContext,
@@ -27,7 +27,8 @@ export async function blobExists(
 /**
  * A blob's bytes, not verified: the caller hashes what passes, over all cuts.
  *
- * After a cut it goes on where it stopped (`Range`); where a server does not do that, what came before is skipped.
+ * After a cut it goes on where it stopped (`Range`); where a server does not do that, all is asked for again and what came
+ * before is skipped.
  *
  * @param begin - so many bytes are there already
  * @param elsewhere - a URL of another server, to be asked instead: it gets no credentials
@@ -41,36 +42,26 @@ export async function* readBlob(
 ): AsyncGenerator<Uint8Array, void, void> {
   const { line } = context;
   const { retries = 5 } = line.retry;
+  const call: BlobCall = {
+    ...request(context, target, options, "GET"),
+    ...(elsewhere === undefined ? {} : { url: elsewhere, foreign: true }),
+  };
   let have = begin;
   let failures = 0;
+  let goesOn = true;
   for (;;) {
     const before = have;
-    const answer = await exchange(line, {
-      ...request(context, target, options, "GET"),
-      ...(elsewhere === undefined ? {} : { url: elsewhere, foreign: true }),
-      headers: have === 0 ? {} : { Range: `bytes=${have}-` },
-      expect: have === 0 ? [200] : [200, 206, 416],
-    });
+    const rest: Answer | undefined =
+      have > 0 && goesOn ? await askForRest(line, call, target, have) : undefined;
+    goesOn = have === 0 || rest !== undefined;
+    const answer = rest ?? (await exchange(line, { ...call, expect: [200] }));
     refuseEncoding(answer);
     if (context.mirror !== undefined) refuseLength(answer, target);
-    let skip = 0;
-    if (have > 0) {
-      const plan = planResumption(have, target.size, answer.status, answer.headers.get("content-range"));
-      if (plan.kind === "failed") {
-        answer.cancel();
-        throw new RegistryError(
-          "REGISTRY_PROTOCOL",
-          `The download of ${target.digest} cannot go on: ${plan.why}.`,
-          { method: "GET", url: answer.url, status: answer.status },
-        );
-      }
-      if (plan.kind === "done") {
-        answer.cancel();
-        return;
-      }
-      if (plan.kind === "skip") skip = plan.bytes;
+    if (answer.status === 416) {
+      answer.cancel();
+      return;
     }
-    const range = answer.status === 206 ? parseContentRange(answer.headers.get("content-range")) : undefined;
+    let skip = answer.status === 200 ? have : 0;
     let failure: RegistryError | undefined;
     try {
       for await (const chunk of answer.body) {
@@ -87,9 +78,9 @@ export async function* readBlob(
     } finally {
       answer.cancel();
     }
-    // A body that ends where its headers say is whole; whether it is right is for the caller's hash to say.
-    const endedEarly = failure !== undefined || (range !== undefined && range.last + 1 < target.size);
-    if (!endedEarly || have >= target.size) return;
+    if (have >= target.size || (failure === undefined && !isCutShort(answer, target))) return;
+    // Whole answers that end at one byte have no more: the caller's hash tells what is wrong.
+    if (failure === undefined && answer.status === 200 && before > 0 && skip === 0 && have === before) return;
     failures = have > before ? 1 : failures + 1;
     failure ??= new RegistryError("REGISTRY_UNREACHABLE", `The download of ${target.digest} was cut.`, {
       method: "GET",
@@ -107,6 +98,38 @@ export async function* readBlob(
     });
     await pauseFor(waitMs, options.signal);
   }
+}
+
+type BlobCall = Omit<Call, "expect" | "headers">;
+
+/** What is behind the first `have` bytes, or the whole; 416: that was all. `undefined`: the server does not go on there. */
+async function askForRest(
+  line: Line,
+  call: BlobCall,
+  target: Descriptor,
+  have: number,
+): Promise<Answer | undefined> {
+  let answer: Answer;
+  try {
+    const headers = { Range: `bytes=${have}-` };
+    answer = await exchange(line, { ...call, headers, expect: [200, 206, 416] });
+  } catch (error) {
+    // Some servers refuse every range, with whatever status comes to their mind.
+    const status = error instanceof RegistryError ? error.status : undefined;
+    if (status === undefined || adviceForStatus(status) === "again") throw error;
+    return undefined;
+  }
+  const { status, headers } = answer;
+  if (planResumption(have, target.size, status, headers.get("content-range")).kind !== "failed")
+    return answer;
+  answer.cancel();
+  return undefined;
+}
+
+/** A body that ends where its headers say is whole; whether it is right is for the caller's hash to say. */
+function isCutShort({ status, headers }: Answer, target: Descriptor): boolean {
+  const range = status === 206 ? parseContentRange(headers.get("content-range")) : undefined;
+  return (range !== undefined && range.last + 1 < target.size) || headers.get("content-length") === null;
 }
 
 /** A mirror's page for people must not be taken for a blob: nothing of it has been passed on yet. */
