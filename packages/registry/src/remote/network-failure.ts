@@ -1,4 +1,4 @@
-import { proxyRefusedCode } from "./proxy-agent.ts";
+import { ProxyError, proxyRefusedCode } from "./proxy-agent.ts";
 import { privateAddressCode } from "./public-lookup.ts";
 import { RegistryError, type RegistryErrorCode } from "./registry-error.ts";
 import { adviceForSocketError } from "./retry-policy.ts";
@@ -14,7 +14,8 @@ export function networkFailure(
   const socketCode = errorCodeOf(error);
   if (socketCode === undefined) throw error;
   const { host } = new URL(request.url);
-  const { code, message, hint } = describe(socketCode, host);
+  const { code, message, hint } =
+    error instanceof ProxyError ? describeProxy(error, host) : describe(socketCode, host);
   const failure = new RegistryError(code, message, {
     method: request.method,
     url: request.url,
@@ -34,15 +35,29 @@ export function errorCodeOf(error: unknown): string | undefined {
   return undefined;
 }
 
-function describe(
-  socketCode: string,
-  host: string,
-): { readonly code: RegistryErrorCode; readonly message: string; readonly hint: string } {
+interface Description {
+  readonly code: RegistryErrorCode;
+  readonly message: string;
+  readonly hint: string;
+}
+
+function describeProxy({ code, proxy }: ProxyError, host: string): Description {
+  return {
+    code: "REGISTRY_UNREACHABLE",
+    message:
+      code === proxyRefusedCode
+        ? `The proxy ${proxy} does not let us through to ${host}.`
+        : `The connection to the proxy ${proxy} on the way to ${host} could not be made or broke (${code}).`,
+    hint: "Look at HTTPS_PROXY, HTTP_PROXY and the login there, or add the host to NO_PROXY.",
+  };
+}
+
+function describe(socketCode: string, host: string): Description {
   if (isCertificateError(socketCode)) {
     return {
       code: "REGISTRY_UNTRUSTED",
       message: `The certificate of ${host} is not trusted (${socketCode}).`,
-      hint: "Give the certificate of its authority as `ca`; turn the check off only for a registry of your own.",
+      hint: "Give the certificate of its authority: --registry-ca PATH, in code `ca`. Turn the check off only for a registry of your own.",
     };
   }
   if (socketCode === privateAddressCode) {
@@ -50,13 +65,6 @@ function describe(
       code: "REDIRECT_REFUSED",
       message: `A public server sends us to ${host}, which is a private address.`,
       hint: "Nothing is sent there. Ask whoever runs the registry.",
-    };
-  }
-  if (socketCode === proxyRefusedCode) {
-    return {
-      code: "REGISTRY_UNREACHABLE",
-      message: `The proxy does not let us through to ${host}.`,
-      hint: "Look at HTTPS_PROXY and its login, or add the host to NO_PROXY.",
     };
   }
   if (socketCode === "ENOTFOUND") {
@@ -70,7 +78,7 @@ function describe(
     return {
       code: "REGISTRY_UNREACHABLE",
       message: `${host} does not speak TLS.`,
-      hint: "If it is meant to be on plain http, name it: hosts: { … : { plainHttp: true } }.",
+      hint: `If it is meant to be on plain http, name it: --plain-http ${host}, in code hosts: { ${JSON.stringify(host)}: { plainHttp: true } }.`,
     };
   }
   if (socketCode === "HPE_HEADER_OVERFLOW") {

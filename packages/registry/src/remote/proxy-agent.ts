@@ -6,6 +6,30 @@ import { connect as connectTls, type ConnectionOptions } from "node:tls";
 /** The code of the error of a proxy that does not let us through. */
 export const proxyRefusedCode = "EPROXYREFUSED";
 
+/** Between us and a proxy, and not between it and the registry, something went wrong. */
+export class ProxyError extends Error {
+  /** Of the socket, or {@link proxyRefusedCode}. */
+  readonly code: string;
+  /** `host[:port]`, without its login. */
+  readonly proxy: string;
+
+  constructor(code: string, proxy: URL) {
+    super(`The proxy ${proxy.host}: ${code}`);
+    this.code = code;
+    this.proxy = proxy.host;
+  }
+}
+
+// node-fetch keeps an error's code, and nothing else of it.
+const tunnelMark = "EPROXYTUNNEL ";
+
+/** Finds out by its code whether an error of a request by a proxy is about the proxy. */
+export function asProxyError(code: string, url: string, proxy: URL): ProxyError | undefined {
+  if (code.startsWith(tunnelMark)) return new ProxyError(code.slice(tunnelMark.length), proxy);
+  // In plain http the only connection is that to the proxy; a parser's error is about the answer.
+  return url.startsWith("https:") || code.startsWith("HPE_") ? undefined : new ProxyError(code, proxy);
+}
+
 type Connected = (error: Error | null, socket?: Socket) => void;
 interface Target {
   readonly host?: string | null;
@@ -21,7 +45,8 @@ interface Connecting {
 export function tunnelled(agent: HttpsAgent, proxy: URL): HttpsAgent {
   const connecting: Connecting = {
     createConnection(options, connected) {
-      const target = `${String(options.host)}:${String(options.port ?? 443)}`;
+      const host = String(options.host);
+      const target = `${host.includes(":") ? `[${host}]` : host}:${String(options.port ?? 443)}`;
       openTunnel(proxy, target, (error, socket) => {
         if (error !== null || socket === undefined) connected(error ?? new Error("no tunnel"));
         else connected(null, connectTls({ ...options, socket }));
@@ -42,6 +67,11 @@ function openTunnel(proxy: URL, target: string, connected: Connected): void {
     headers: { Host: target, ...proxyAuthorization(proxy) },
     agent: false,
   });
+  const fail = (code: string): void => {
+    const error: NodeJS.ErrnoException = new Error("There is no tunnel through the proxy.");
+    error.code = `${tunnelMark}${code}`;
+    connected(error);
+  };
   const limit = setTimeout(() => {
     request.destroy(Object.assign(new Error("The proxy is silent."), { code: "ETIMEDOUT" }));
   }, TUNNEL_LIMIT_MS);
@@ -52,13 +82,11 @@ function openTunnel(proxy: URL, target: string, connected: Connected): void {
       return;
     }
     socket.destroy();
-    const refused: NodeJS.ErrnoException = new Error(`The proxy answers ${String(response.statusCode)}.`);
-    refused.code = proxyRefusedCode;
-    connected(refused);
+    fail(proxyRefusedCode);
   });
-  request.once("error", (error) => {
+  request.once("error", (error: NodeJS.ErrnoException) => {
     clearTimeout(limit);
-    connected(error);
+    fail(error.code ?? "ECONNRESET");
   });
   request.end();
 }
@@ -86,6 +114,14 @@ export function addressToProxy(request: ClientRequest, proxy: URL): void {
 
 function proxyAuthorization(proxy: URL): Readonly<Record<string, string>> {
   if (proxy.username === "") return {};
-  const user = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`;
-  return { "Proxy-Authorization": `Basic ${Buffer.from(user, "utf8").toString("base64")}` };
+  const user = Buffer.concat([decoded(proxy.username), Buffer.from(":"), decoded(proxy.password)]);
+  return { "Proxy-Authorization": `Basic ${user.toString("base64")}` };
+}
+
+/** A URL's user or password, which is ASCII there; a `%` that encodes nothing is one. */
+function decoded(text: string): Buffer {
+  const bytes = text.replaceAll(/%([0-9a-f]{2})/gi, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+  return Buffer.from(bytes, "latin1");
 }

@@ -28,8 +28,17 @@ test.each([
   expect(by(url, noProxy)).toBe(expected);
 });
 
-test("what is no proxy's URL is none", () => {
-  expect(proxyFor("https://reg.example/", { https_proxy: "socks5://p:1" })).toBeUndefined();
-  expect(proxyFor("https://reg.example/", { https_proxy: "http://[" })).toBeUndefined();
+test.each(["socks5://u:CANARY@p:1", "http://u:CANARY@[", "ftp://p"])(
+  "what is no proxy's URL is an error that does not tell it: %s",
+  (value) => {
+    const ask = (): unknown => proxyFor("https://reg.example/", { https_proxy: value });
+    expect(ask).toThrow(/https_proxy/);
+    expect(ask).not.toThrow(/CANARY/);
+    expect(proxyFor("https://reg.example/", { https_proxy: value, no_proxy: "*" })).toBeUndefined();
+    expect(proxyFor("https://localhost/", { https_proxy: value })).toBeUndefined();
+  },
+);
+
+test("an empty variable is none", () => {
   expect(proxyFor("https://reg.example/", { https_proxy: "" })).toBeUndefined();
 });

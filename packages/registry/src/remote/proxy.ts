@@ -1,5 +1,6 @@
 import { BlockList, isIP, isIPv4 } from "node:net";
 import { isLoopback } from "./address.ts";
+import { RegistryError } from "./registry-error.ts";
 
 /** As `process.env`. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -8,27 +9,41 @@ export type Environment = Readonly<Record<string, string | undefined>>;
  * The proxy to reach a URL by: `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` as Go's clients read them, lower case first. This
  * machine is never reached by a proxy.
  *
- * @returns the proxy's URL; `undefined`: there is none for it, or it is no http or https URL
+ * @returns the proxy's URL; `undefined`: there is none for it
+ * @throws {RegistryError} `REGISTRY_UNREACHABLE` where the variable has no http or https URL
  */
 export function proxyFor(url: string, environment: Environment): URL | undefined {
   const { protocol, hostname, port } = new URL(url);
   const secure = protocol === "https:";
-  const value = variable(environment, secure ? "https_proxy" : "http_proxy");
-  if (value === undefined) return undefined;
+  const set = variable(environment, secure ? "https_proxy" : "http_proxy");
+  if (set === undefined) return undefined;
   const host = hostname.replace(/^\[|\]$/g, "").toLowerCase();
   if (isLoopback(hostname)) return undefined;
-  const exceptions = (variable(environment, "no_proxy") ?? "").split(",");
+  const exceptions = (variable(environment, "no_proxy")?.value ?? "").split(",");
   const portNumber = port === "" ? (secure ? "443" : "80") : port;
   if (exceptions.some((rule) => isException(rule.trim().toLowerCase(), host, portNumber))) return undefined;
-  const text = /^[a-z][a-z0-9+.-]*:\/\//i.test(value) ? value : `http://${value}`;
-  if (!URL.canParse(text)) return undefined;
-  const proxy = new URL(text);
-  return proxy.protocol === "http:" || proxy.protocol === "https:" ? proxy : undefined;
+  const text = /^[a-z][a-z0-9+.-]*:\/\//i.test(set.value) ? set.value : `http://${set.value}`;
+  const proxy = URL.canParse(text) ? new URL(text) : undefined;
+  if (proxy?.protocol === "http:" || proxy?.protocol === "https:") return proxy;
+  // Its value may hold a login.
+  throw new RegistryError(
+    "REGISTRY_UNREACHABLE",
+    proxy === undefined
+      ? `${set.name} is no URL.`
+      : `${set.name} names a proxy that speaks ${proxy.protocol.slice(0, -1)}; only http and https are spoken.`,
+    { hint: `Set ${set.name} to http://host:port, unset it, or add ${hostname} to NO_PROXY.` },
+  );
 }
 
-function variable(environment: Environment, name: string): string | undefined {
-  const value = environment[name] ?? environment[name.toUpperCase()];
-  return value === undefined || value === "" ? undefined : value;
+interface Variable {
+  readonly name: string;
+  readonly value: string;
+}
+
+function variable(environment: Environment, lowerCase: string): Variable | undefined {
+  const name = environment[lowerCase] === undefined ? lowerCase.toUpperCase() : lowerCase;
+  const value = environment[name] ?? "";
+  return value === "" ? undefined : { name, value };
 }
 
 function isException(rule: string, host: string, port: string): boolean {

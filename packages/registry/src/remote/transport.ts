@@ -5,7 +5,8 @@ import { Readable } from "node:stream";
 import { rootCertificates } from "node:tls";
 import fetch from "node-fetch";
 import type { HttpRequest, HttpResponse, TlsOptions, Transport } from "./http.ts";
-import { addressToProxy, forwarded, tunnelled } from "./proxy-agent.ts";
+import { errorCodeOf } from "./network-failure.ts";
+import { addressToProxy, asProxyError, forwarded, tunnelled } from "./proxy-agent.ts";
 import { proxyFor, type Environment } from "./proxy.ts";
 import { publicLookup } from "./public-lookup.ts";
 
@@ -32,9 +33,12 @@ const USER_AGENT = "undocked/0";
 export function nodeFetchTransport(options: NodeFetchTransportOptions = {}): Transport {
   const agents = new Map<string, HttpAgent | HttpsAgent>();
   const lent: Lent = new WeakMap();
-  const agentFor = ({ url, tls, publicOnly, connectTimeoutMs }: HttpRequest): HttpAgent | HttpsAgent => {
+  let making: Answerer = {};
+  const agentFor = (
+    { url, tls, publicOnly, connectTimeoutMs }: HttpRequest,
+    proxy: URL | undefined,
+  ): HttpAgent | HttpsAgent => {
     const secure = url.startsWith("https:");
-    const proxy = proxyFor(url, options.environment ?? process.env);
     const limit = connectTimeoutMs ?? options.connectTimeoutMs ?? CONNECT_MS;
     const key = JSON.stringify([secure ? (tls ?? {}) : "plain", publicOnly === true, proxy?.href, limit]);
     const known = agents.get(key);
@@ -46,6 +50,7 @@ export function nodeFetchTransport(options: NodeFetchTransportOptions = {}): Tra
       limitRequest(request, limit);
       if (!secure && proxy !== undefined) addressToProxy(request, proxy);
       tellOfSent(request, lent);
+      if (proxy === undefined) noteAnswerer(request, making);
     });
     agents.set(key, agent);
     return agent;
@@ -54,20 +59,29 @@ export function nodeFetchTransport(options: NodeFetchTransportOptions = {}): Tra
     const stop = new AbortController();
     const signal =
       request.signal === undefined ? stop.signal : AbortSignal.any([stop.signal, request.signal]);
+    const proxy = proxyFor(request.url, options.environment ?? process.env);
     const body = toBody(request, lent);
+    const answerer: Answerer = {};
+    // node-fetch makes its request, and that asks its agent, before it returns.
+    making = answerer;
     const response = await fetch(request.url, {
       method: request.method,
       headers: { "User-Agent": USER_AGENT, "Accept-Encoding": "identity", ...request.headers },
       redirect: "manual",
       compress: false,
-      agent: agentFor(request),
+      agent: agentFor(request, proxy),
       signal,
       ...(body === undefined ? {} : { body }),
+    }).catch((error: unknown) => {
+      const code = errorCodeOf(error);
+      if (proxy === undefined || code === undefined) throw error;
+      throw asProxyError(code, request.url, proxy) ?? error;
     });
-    return toResponse(response.status, response.headers, response.body, () => {
+    const answer = toResponse(response.status, response.headers, response.body, () => {
       if (body instanceof Readable) body.destroy();
       stop.abort();
     });
+    return { ...answer, ...answerer };
   };
   transport.heedsPublicOnly = true;
   transport.close = () => {
@@ -82,6 +96,17 @@ function toBody({ body, onSent }: HttpRequest, lent: Lent): Readable | Buffer | 
   if (body instanceof Uint8Array) return Buffer.from(body.buffer, body.byteOffset, body.byteLength);
   const content = onSent === undefined ? body : noted(body, (chunk) => lent.set(chunk, onSent));
   return Readable.from(content, { objectMode: false });
+}
+
+/** Who answered a request: node-fetch does not tell. */
+interface Answerer {
+  address?: string;
+}
+
+function noteAnswerer(request: ClientRequest, answerer: Answerer): void {
+  request.once("response", ({ socket: { remoteAddress } }) => {
+    if (remoteAddress !== undefined) answerer.address = remoteAddress;
+  });
 }
 
 /** Chunks of bodies, and who wants to know when they have been sent. */
