@@ -207,6 +207,32 @@ describe("credentials", () => {
 });
 
 describe("where a server sends us", () => {
+  test.each(["10.1.2.3", "::ffff:192.168.0.1", "fd00::1", "fe80::1%eth0"])(
+    "from a registry that has a name, and is at %s, to the private token server and stores beside it",
+    async (address) => {
+      await using beside = await scriptedServer(async (request, response) => {
+        if (request.path === "/token") json(response, 200, { token: "T" });
+        else if (request.method === "PUT") {
+          await request.body();
+          empty(response, 201);
+        } else response.end(blob);
+      });
+      await using registry = await scriptedServer((request, response) => {
+        if (request.authorization === undefined) {
+          empty(response, 401, { "WWW-Authenticate": 'Bearer realm="https://10.9.9.9/token"' });
+        } else if (request.method === "HEAD") empty(response, 404);
+        else if (request.method === "POST") empty(response, 202, { Location: "https://10.9.9.9/upload" });
+        else empty(response, 307, { Location: "https://10.9.9.9/blob" });
+      });
+      const names = { "https://registry.example": registry, "https://10.9.9.9": beside };
+      await using client = victim("registry.example", undefined, { transport: namedServers(names, address) });
+      const repository = client.repository("registry.example/a");
+      expect(Buffer.from(await readAll(repository.fetch(layer))).equals(blob)).toBe(true);
+      await repository.push(layer, content);
+      expect(beside.lines()).toContain("PUT /upload");
+    },
+  );
+
   test.each([
     "http://127.0.0.1:1/x",
     "https://127.0.0.1/x",

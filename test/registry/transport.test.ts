@@ -2,6 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { gzipSync } from "node:zlib";
 import { nodeFetchTransport, type HttpRequest, type Transport } from "@undocked/registry";
 import { afterAll, describe, expect, test } from "vitest";
+import { startProxy } from "../support/proxy.ts";
 import { empty, scriptedServer } from "../support/scripted-server.ts";
 import { certificateAuthority } from "../support/tls.ts";
 
@@ -40,6 +41,25 @@ describe.each(transports)("the transport on %s", (_, transport) => {
     const response = await get(server.url);
     expect(await text(response.body)).toBe(zipped.toString("latin1"));
     expect(server.requests[0]?.headers["accept-encoding"]).toBe("identity");
+  });
+
+  test("tells which address answered, of each of many at once, whatever the name", async () => {
+    await using server = await scriptedServer((__, response) => empty(response, 200));
+    const { port } = new URL(server.url);
+    const urls = [server.url, `http://localhost:${port}`, server.url, server.url];
+    const answers = await Promise.all(urls.map(async (url) => await get(url)));
+    for (const answer of answers) answer.cancel();
+    expect(answers.map(({ address }) => address)).toEqual(urls.map(() => "127.0.0.1"));
+  });
+
+  test("does not take a proxy's address for the server's", async () => {
+    await using server = await scriptedServer((__, response) => empty(response, 200));
+    using proxy = await startProxy(() => server.host, "pass");
+    const proxied = nodeFetchTransport({ environment: { HTTP_PROXY: proxy.url } });
+    const answer = await proxied({ method: "GET", url: "http://reg.example/v2/", headers: {} });
+    answer.cancel();
+    proxied.close?.();
+    expect([answer.status, answer.address]).toEqual([200, undefined]);
   });
 
   test("does not try again", async () => {

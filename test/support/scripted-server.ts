@@ -89,13 +89,20 @@ export function empty(response: ServerResponse, status: number, headers: Record<
   response.end();
 }
 
-/** A transport to which real names are names of servers on this machine; what has no name is not reachable. */
-export function namedServers(names: Readonly<Record<string, ScriptedServer>>): Transport {
+/**
+ * A transport to which real names are names of servers on this machine; what has no name is not reachable.
+ *
+ * @param address - of all of them, as far as it is told
+ */
+export function namedServers(
+  names: Readonly<Record<string, ScriptedServer>>,
+  address = "203.0.113.7",
+): Transport {
   const transport = nodeFetchTransport();
   return async (request) => {
     const { origin } = new URL(request.url);
     const server = names[origin];
     if (server === undefined) throw Object.assign(new Error(`no ${origin}`), { code: "ENOTFOUND" });
-    return await transport({ ...request, url: request.url.replace(origin, server.url) });
+    return { ...(await transport({ ...request, url: request.url.replace(origin, server.url) })), address };
   };
 }

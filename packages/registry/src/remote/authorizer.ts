@@ -31,6 +31,8 @@ export interface Authorizer {
 
 export interface Refusal {
   readonly url: string;
+  /** Which refused, where that is known. */
+  readonly address?: string | undefined;
   readonly wwwAuthenticate: string | null;
   readonly used: string | undefined;
   readonly permission: Permission;
@@ -175,7 +177,7 @@ export function authorizer(options: AuthorizerOptions): Authorizer {
   return {
     header,
     async refused(refusal, signal) {
-      const { permission, used, url, wwwAuthenticate } = refusal;
+      const { permission, used, wwwAuthenticate } = refusal;
       const picked = pickChallenge(parseChallenges(wwwAuthenticate ?? ""));
       if (picked === undefined || picked === "refused") {
         // A 403 of public ECR has no challenge; what it dislikes is the login.
@@ -187,7 +189,7 @@ export function authorizer(options: AuthorizerOptions): Authorizer {
         tokens.clear();
         return true;
       }
-      way = wayOf(picked, url);
+      way = wayOf(picked, refusal);
       const demanded = (picked.params.get("scope") ?? "").split(" ").filter((scope) => scope !== "");
       const more = picked.params.get("error") === "insufficient_scope" || used === undefined;
       if (more && demanded.length > 0) demands.set(demandKey(permission), demanded);
@@ -220,9 +222,9 @@ export function authorizer(options: AuthorizerOptions): Authorizer {
     return mergeScopes(permission.scopes).join(" ");
   }
 
-  function wayOf(challenge: Challenge, url: string): Way {
+  function wayOf(challenge: Challenge, { url, address }: Refusal): Way {
     if (challenge.scheme === "basic") return { kind: "basic" };
-    const judged = judgeRealm(challenge.params.get("realm") ?? "", url);
+    const judged = judgeRealm(challenge.params.get("realm") ?? "", url, address);
     if (judged.kind === "refused") {
       throw new RegistryError(
         "REDIRECT_REFUSED",

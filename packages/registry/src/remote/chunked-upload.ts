@@ -53,7 +53,7 @@ async function sendChunk(
         signal: options.signal,
       });
       await drain(answer);
-      return sessionAfter(session, answer.url, answer.headers.get("location"));
+      return sessionAfter(session, answer);
     } catch (error) {
       options.signal?.throwIfAborted();
       if (!(error instanceof RegistryError) || attempt >= retries || !mayGoOn(error)) throw error;

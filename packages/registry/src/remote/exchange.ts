@@ -31,6 +31,7 @@ export async function exchange(line: Line, call: Call): Promise<Answer> {
         const better = await authority?.refused(
           {
             url: hop.url,
+            address: response.address,
             wwwAuthenticate: response.headers.get("www-authenticate"),
             used: header,
             permission: call.permission,
@@ -63,6 +64,7 @@ export async function exchange(line: Line, call: Call): Promise<Answer> {
       url: redactUrl(hop.url),
       waitMs: Math.round(wait),
       attempt,
+      ...(failure.status === undefined ? {} : { status: failure.status }),
       reason: failure.code,
     });
     await pauseFor(wait, signal);
@@ -79,6 +81,7 @@ function answerOf(response: HttpResponse, url: string, leave: () => void): Answe
   return {
     status: response.status,
     headers: response.headers,
+    ...(response.address === undefined ? {} : { address: response.address }),
     url,
     body: (async function* () {
       try {

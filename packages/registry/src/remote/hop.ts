@@ -3,7 +3,7 @@ import type { Call, CallBody, Line } from "./call.ts";
 import type { HttpResponse } from "./http.ts";
 import { describeRefusal } from "./location.ts";
 import { networkFailure } from "./network-failure.ts";
-import { redactUrl } from "./redact.ts";
+import { foreignText, redactUrl } from "./redact.ts";
 import { parseRateLimit } from "./rate-limit.ts";
 import { planRedirect } from "./redirect.ts";
 import { RegistryError } from "./registry-error.ts";
@@ -78,7 +78,8 @@ export async function sendHop(line: Line, call: Call, hop: Hop): Promise<Sent> {
     });
     const limit = parseRateLimit((name) => response.headers.get(name));
     if (limit !== undefined) line.onEvent({ kind: "rate-limit", host: new URL(hop.url).host, ...limit });
-    for (const text of parseWarnings(response.headers.get("warning"))) line.warn(text);
+    for (const text of parseWarnings(response.headers.get("warning")))
+      line.warn(foreignText(text, line.authorizer.secrets(), text.length));
     return { kind: "answer", url: hop.url, response, header, leave };
   } catch (error) {
     leave();
@@ -131,7 +132,7 @@ export function authorityOf(line: Line, hop: Hop): Authorizer | undefined {
 export function nextHop(hop: Hop, response: HttpResponse, visited: readonly string[]): Hop {
   const { method, url, body } = hop;
   const redirect = planRedirect(
-    { method, url, hasBody: body !== undefined },
+    { method, url, hasBody: body !== undefined, address: response.address },
     response.status,
     response.headers.get("location"),
     visited,

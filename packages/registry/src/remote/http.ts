@@ -28,6 +28,8 @@ export interface HttpResponse {
   readonly status: number;
   /** Repeated headers are joined with `, `. */
   readonly headers: { get(name: string): string | null };
+  /** The IP address that answered. Absent where a proxy stands before it, or the transport does not tell. */
+  readonly address?: string;
   /** As it came over the wire. Read it or cancel it: it holds a connection. */
   readonly body: AsyncIterable<Uint8Array>;
   /** Drops what has not been read. */

@@ -1,4 +1,4 @@
-import { isPrivateHost } from "./address.ts";
+import { isPrivateAddress, isPrivateHost } from "./address.ts";
 
 /** Where a server wants us to go on, or why we do not go. */
 export type Destination =
@@ -14,8 +14,9 @@ export type RefusedReason = "missing" | "malformed" | "scheme" | "userinfo" | "d
  * private address (GHSA-xf85-363p-868w and its kin). A private registry may well have a private store.
  *
  * @param location - the header, relative to `request`
+ * @param address - which gave that header: it tells where a server is that has a name, and a name alone is a public one
  */
-export function judgeLocation(request: string, location: string | null): Destination {
+export function judgeLocation(request: string, location: string | null, address?: string): Destination {
   if (location === null || location === "") return refused("missing");
   // A backslash becomes a slash and a control character vanishes in a URL parser: what is sent must be what was judged.
   if (/[\s\\\p{Cc}]/u.test(location) || !URL.canParse(location, request)) return refused("malformed");
@@ -25,7 +26,8 @@ export function judgeLocation(request: string, location: string | null): Destina
   if (to.protocol !== "https:" && to.protocol !== "http:") return refused("scheme");
   if (to.username !== "" || to.password !== "") return refused("userinfo");
   if (from.protocol === "https:" && to.protocol === "http:") return refused("downgrade");
-  if (isPrivateHost(to) && !isPrivateHost(from)) return refused("private-address");
+  const isFromPrivate = isPrivateHost(from) || (address !== undefined && isPrivateAddress(address));
+  if (isPrivateHost(to) && !isFromPrivate) return refused("private-address");
   return { kind: "allowed", url: to.href, sameOrigin: from.origin === to.origin };
 }
 

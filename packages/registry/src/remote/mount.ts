@@ -40,7 +40,7 @@ export async function mountBlob(
     });
     await drain(answer);
     if (answer.status === 201) return true;
-    await cancelSession(context, sessionAt(answer.url, answer.headers.get("location")));
+    await cancelSession(context, sessionAt(answer));
     options.signal?.throwIfAborted();
     return false;
   } catch (error) {

@@ -5,9 +5,10 @@ import { judgeLocation, type Destination } from "./location.ts";
  * unless the registry itself is on http, and no private address unless the registry has one.
  *
  * @param registry - the URL of the request that was challenged
+ * @param address - which challenged it, where that is known
  */
-export function judgeRealm(realm: string, registry: string): Destination {
+export function judgeRealm(realm: string, registry: string, address?: string): Destination {
   // Anything else would be read as a path relative to the request.
   if (!/^(?:https?:\/\/|\/(?!\/))/i.test(realm)) return { kind: "refused", reason: "malformed" };
-  return judgeLocation(registry, realm);
+  return judgeLocation(registry, realm, address);
 }

@@ -15,6 +15,14 @@ export function isRedirect(status: number): boolean {
   return status === 301 || status === 302 || status === 303 || status === 307 || status === 308;
 }
 
+export interface RedirectedRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly hasBody: boolean;
+  /** Which answered with the redirect, where that is known. */
+  readonly address?: string | undefined;
+}
+
 /**
  * Plans the next step after a redirect.
  *
@@ -24,13 +32,13 @@ export function isRedirect(status: number): boolean {
  * @param visited - the URLs of this request so far, its own included
  */
 export function planRedirect(
-  request: { readonly method: string; readonly url: string; readonly hasBody: boolean },
+  request: RedirectedRequest,
   status: number,
   location: string | null,
   visited: readonly string[],
 ): Redirect {
   const { method, url, hasBody } = request;
-  const destination = judgeLocation(url, location);
+  const destination = judgeLocation(url, location, request.address);
   if (destination.kind === "refused") return destination;
   if (visited.includes(destination.url) || visited.length > redirectLimit) {
     return { kind: "refused", reason: "loop" };

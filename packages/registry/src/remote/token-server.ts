@@ -134,7 +134,7 @@ async function follow(options: TokenServerOptions, request: TokenRequest): Promi
     if (!isRedirect(response.status)) return response;
     response.cancel();
     const redirect = planRedirect(
-      { method: request.method, url, hasBody: request.form !== undefined },
+      { method: request.method, url, hasBody: request.form !== undefined, address: response.address },
       response.status,
       response.headers.get("location"),
       visited,

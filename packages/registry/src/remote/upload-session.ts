@@ -1,7 +1,7 @@
 import type { DigestAlgorithm } from "../oci/digest.ts";
 import type { CallOptions } from "../store/store.ts";
 import type { RepositoryContext } from "./context.ts";
-import type { Call } from "./call.ts";
+import type { Answer, Call } from "./call.ts";
 import { exchange } from "./exchange.ts";
 import { drain } from "./http.ts";
 import { describeRefusal, judgeLocation } from "./location.ts";
@@ -34,7 +34,7 @@ export async function openSession(
     signal: options.signal,
   });
   await drain(answer);
-  const session = sessionAt(answer.url, answer.headers.get("location"));
+  const session = sessionAt(answer);
   if (options.signal?.aborted === true) {
     await cancelSession(context, session);
     options.signal.throwIfAborted();
@@ -44,8 +44,8 @@ export async function openSession(
 }
 
 /** @throws {RegistryError} `REDIRECT_REFUSED` */
-export function sessionAt(request: string, location: string | null): UploadSession {
-  const destination = judgeLocation(request, location);
+export function sessionAt({ url: request, headers, address }: Answer): UploadSession {
+  const destination = judgeLocation(request, headers.get("location"), address);
   if (destination.kind === "allowed") {
     return { url: destination.url, foreign: !destination.sameOrigin };
   }
@@ -64,13 +64,9 @@ export function sessionAt(request: string, location: string | null): UploadSessi
 }
 
 /** The session after an answer of its own. One that has left the registry's origin never gets credentials again. */
-export function sessionAfter(
-  session: UploadSession,
-  request: string,
-  location: string | null,
-): UploadSession {
-  if (location === null || location === "") return session;
-  const next = sessionAt(request, location);
+export function sessionAfter(session: UploadSession, answer: Answer): UploadSession {
+  if ((answer.headers.get("location") ?? "") === "") return session;
+  const next = sessionAt(answer);
   return { ...session, url: next.url, foreign: session.foreign || next.foreign };
 }
 
@@ -104,7 +100,7 @@ export async function receivedSoFar(
   await drain(answer);
   return {
     received: receivedBytes(answer.headers.get("range")),
-    session: sessionAfter(session, answer.url, answer.headers.get("location")),
+    session: sessionAfter(session, answer),
   };
 }
 

@@ -122,7 +122,7 @@ export async function pushStream(
     await drain(answer);
     // Else it might read no more, and who makes the content would wait for it for ever.
     if (!isSent) throw answeredEarly(answer);
-    const session = sessionAfter(opened, answer.url, answer.headers.get("location"));
+    const session = sessionAfter(opened, answer);
     await closeFilled(context, session, await describe(), options);
   } catch (error) {
     await cancelSession(context, opened);
