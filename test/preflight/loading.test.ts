@@ -86,6 +86,65 @@ describe.each([
   });
 });
 
+describe.each([
+  ["glibc", glibc],
+  ["musl", musl],
+])("a library that the user may not read, with %s", (_, interpreter) => {
+  const needed = ["liba.so"];
+  const user = { User: "1000" };
+  const root = directory("root", 0o700);
+  const closed = [root, library("root/lib/liba.so")];
+  const closedFile = { ...library("srv/liba.so"), header: { ...library("srv/liba.so").header, mode: 0o600 } };
+  const reserve = library(interpreter === glibc ? "usr/lib64/liba.so" : "usr/lib/liba.so");
+
+  test.each([
+    ["RPATH", { rpath: "/root/lib" }, []],
+    ["RUNPATH", { runpath: "/root/lib" }, []],
+    ["LD_LIBRARY_PATH", {}, ["LD_LIBRARY_PATH=/root/lib"]],
+  ])("is passed over for one that comes later than %s", async (_name, elf, Env) => {
+    const app = program(interpreter, { needed, ...elf });
+    expect(await found([app, ...closed, reserve], { ...user, Env })).toEqual([]);
+    expect(await found([app, ...closed], { ...user, Env })).toEqual(["error LIBRARY_UNREADABLE"]);
+    expect(await found([app, root, reserve], { ...user, Env })).toEqual([]);
+    expect(await found([app, root], { ...user, Env })).toEqual(["error LIBRARY_MISSING"]);
+    expect(await found([app, ...closed], { Env })).toEqual([]);
+  });
+
+  test("is passed over by its own mode too", async () => {
+    const app = program(interpreter, { needed, rpath: "/srv" });
+    expect(await found([app, closedFile, reserve], user)).toEqual([]);
+    expect(await found([app, closedFile], user)).toEqual(["error LIBRARY_UNREADABLE"]);
+  });
+
+  test("may be no library at all", async () => {
+    const app = program(interpreter, { needed, runpath: "/root/lib" });
+    const text = file("root/lib/liba.so", "text", 0o644);
+    expect(await found([app, root, text, reserve], user)).toEqual([]);
+    expect(await found([app, root, text, reserve])).toEqual(["error LIBRARY_INVALID"]);
+  });
+
+  test("stops the start where its path is given, and not where it is preloaded", async () => {
+    const named = program(interpreter, { needed: ["/root/lib/liba.so"] });
+    expect(await found([named, ...closed, reserve], user)).toEqual(["error LIBRARY_UNREADABLE"]);
+    const env = { ...user, Env: ["LD_PRELOAD=/root/lib/liba.so"] };
+    expect(await found([program(interpreter, {}), ...closed], env)).toEqual(["warning LIBRARY_UNREADABLE"]);
+  });
+});
+
+test("lists that the user may not read are none to glibc, and an empty one to musl", async () => {
+  const closed = (path: string, text: string): TarEntry => file(path, text, 0o600);
+  const preload = [program(glibc, {}), closed("etc/ld.so.preload", "/none.so\n")];
+  expect(await found(preload)).toEqual(["warning LIBRARY_MISSING"]);
+  expect(await found(preload, { User: "1000" })).toEqual([]);
+  const path = [
+    program(musl, { needed: ["liba.so"] }),
+    closed("etc/ld-musl-x86_64.path", "/lib\n"),
+    library("lib/liba.so"),
+  ];
+  expect(await found(path)).toEqual([]);
+  expect(await found(path, { User: "1000" })).toEqual(["error LIBRARY_MISSING"]);
+});
+
 test("with glibc, $ORIGIN that leads to a default directory is believed", async () => {
   const elf = { needed: ["liba.so"], runpath: "$ORIGIN/lib64/../lib64/sub" };
   const setUser = { mode: 0o4755, uid: 7 };

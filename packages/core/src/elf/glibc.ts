@@ -5,7 +5,14 @@ import type { Closure, ClosureRequest, FoundBy, LoadedObject } from "./loaded-ob
 import { DynamicFlag } from "./dynamic.ts";
 import type { ElfFacts } from "./elf.ts";
 import { cacheFlags, parseLdSoCache, type CacheEntry } from "./ld-so-cache.ts";
-import { libraryDamage, libraryInvalid, libraryMissing, versionProblems } from "./library-problems.ts";
+import {
+  libraryDamage,
+  libraryInvalid,
+  libraryMissing,
+  libraryNotFound,
+  versionProblems,
+  type PassedOver,
+} from "./library-problems.ts";
 import { absolute, directoryOf, probeCounter, type LibraryRoot, type RootFile } from "./library-root.ts";
 import { architectureOf } from "./machine.ts";
 import { expandTokens } from "./tokens.ts";
@@ -74,10 +81,16 @@ export async function glibcClosure(root: LibraryRoot, request: ClosureRequest): 
   const listed = (text: string, object: Loaded, separator: RegExp): readonly string[] =>
     text === "" ? [] : text.split(separator).flatMap((part) => expanded(part, object) ?? []);
 
+  /** What was passed over in the search that goes on. */
+  let passedOver: PassedOver | undefined;
   const verify = async (path: string): Promise<Found | undefined> => {
     probe();
     const file = root.resolve(absolute(path, workingDirectory));
     if (file === undefined) return undefined;
+    if (file.closed !== undefined) {
+      passedOver ??= { path, closed: file.closed };
+      return undefined;
+    }
     if (file.kind !== "file") return { kind: "fatal", path, reason: "is no file" };
     const elf = await root.elf(file);
     if (elf === undefined) return { kind: "fatal", path, reason: "is no ELF file (invalid ELF header)" };
@@ -145,6 +158,7 @@ export async function glibcClosure(root: LibraryRoot, request: ClosureRequest): 
       if (!objects.includes(before)) objects.push(before);
       return;
     }
+    passedOver = undefined;
     const direct = name.includes("/") ? await verify(name) : undefined;
     const result = name.includes("/")
       ? direct === undefined
@@ -152,7 +166,7 @@ export async function glibcClosure(root: LibraryRoot, request: ClosureRequest): 
         : ([direct, "path"] as const)
       : await search(name, needing);
     if (result === undefined) {
-      problems.push(libraryMissing(name, needing.path));
+      problems.push(libraryNotFound(name, needing.path, passedOver));
       return;
     }
     const [found, foundBy] = result;
@@ -232,7 +246,8 @@ function isTrusted(text: string, path: string, directories: readonly string[]): 
 /** The system's own list of what to load before all else: names between blanks and colons, `#` to the line's end is left out. */
 async function readPreloadFile(root: LibraryRoot): Promise<readonly string[]> {
   const file = root.resolve("/etc/ld.so.preload");
-  const bytes = file?.kind === "file" ? await root.read(file, preloadLimit) : undefined;
+  const isRead = file?.kind === "file" && file.closed === undefined;
+  const bytes = isRead ? await root.read(file, preloadLimit) : undefined;
   const text = Buffer.from(bytes ?? new Uint8Array(0)).toString();
   return text.replace(/#.*/g, "").split(/[\s:]+/);
 }
@@ -242,7 +257,7 @@ type Cache = ReadonlyMap<string, readonly CacheEntry[]>;
 
 async function readCache(root: LibraryRoot, program: ElfFacts): Promise<Cache> {
   const file = root.resolve("/etc/ld.so.cache");
-  if (file === undefined || file.kind !== "file") return new Map();
+  if (file?.kind !== "file" || file.closed !== undefined) return new Map();
   const bytes = await root.read(file, cacheLimit);
   const entries = bytes === undefined ? undefined : parseLdSoCache(bytes, program.endian);
   const softFloat = (program.flags & 0x600) === 0x200;

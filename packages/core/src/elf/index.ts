@@ -11,7 +11,7 @@ export { staticGate, type StaticGateOptions } from "./gate.ts";
 export type { GoBuild } from "./go-build.ts";
 export { elfReport, inspectExecutable, type ExecutableReport } from "./inspect.ts";
 export { cacheFlags, parseLdSoCache, type CacheEntry } from "./ld-so-cache.ts";
-export type { LibraryRoot, RootFile } from "./library-root.ts";
+export type { ClosedBy, LibraryRoot, RootFile } from "./library-root.ts";
 export type { Linkage } from "./linkage.ts";
 export type { Closure, ClosureOptions, FoundBy, LoadedObject } from "./loaded-object.ts";
 export type { LoaderFacts } from "./loader.ts";

@@ -1,5 +1,6 @@
 import type { Diagnostic } from "@undocked/registry";
 import type { ElfFacts } from "./elf.ts";
+import type { ClosedBy } from "./library-root.ts";
 import type { LoadedObject } from "./loaded-object.ts";
 import { givenBy, symbolHash } from "./symbols.ts";
 
@@ -10,6 +11,35 @@ export function libraryMissing(name: string, neededBy: string): Diagnostic {
     severity: "error",
     message: `${neededBy} needs ${name}, which the loader finds nowhere in the image.`,
     hint: `Copy ${name} into a directory that the loader searches, use a base that has it, or link statically.`,
+  };
+}
+
+/** A library that a loader went by, since its user may not open it. */
+export interface PassedOver {
+  readonly path: string;
+  readonly closed: ClosedBy;
+}
+
+/** A needed library that is nowhere, or only where the user may not read it. */
+export function libraryNotFound(
+  name: string,
+  neededBy: string,
+  passedOver: PassedOver | undefined,
+): Diagnostic {
+  if (passedOver === undefined) return libraryMissing(name, neededBy);
+  return libraryUnreadable(passedOver.path, neededBy, passedOver.closed);
+}
+
+export function libraryUnreadable(
+  library: string,
+  neededBy: string,
+  { user, path, mode }: ClosedBy,
+): Diagnostic & { readonly hint: string } {
+  return {
+    code: "LIBRARY_UNREADABLE",
+    severity: "error",
+    message: `${neededBy} needs ${library}, and the user ${user} may not read it: ${path} has mode ${mode}.`,
+    hint: `Give ${path} mode 0755.`,
   };
 }
 

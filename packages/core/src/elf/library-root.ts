@@ -17,6 +17,17 @@ export interface RootFile {
   readonly kind: "file" | "directory" | "other";
   /** The same for all names of one file. Default: its path. */
   readonly id?: string;
+  /** Why the user that the loader runs as may not read it. Default: they may. */
+  readonly closed?: ClosedBy;
+}
+
+/** What keeps a user from a file: its own permissions, or those of a directory on the way. */
+export interface ClosedBy {
+  /** As messages name them. */
+  readonly user: string;
+  readonly path: string;
+  /** Octal: `0700`. */
+  readonly mode: string;
 }
 
 /** A path's directory: `/` of `/a`, `.` of `a`. */

@@ -1,6 +1,12 @@
 import type { Diagnostic } from "@undocked/registry";
 import type { Closure, ClosureRequest, FoundBy, LoadedObject } from "./loaded-object.ts";
-import { libraryDamage, libraryInvalid, libraryMissing, symbolProblems } from "./library-problems.ts";
+import {
+  libraryDamage,
+  libraryInvalid,
+  libraryNotFound,
+  symbolProblems,
+  type PassedOver,
+} from "./library-problems.ts";
 import { absolute, directoryOf, probeCounter, type LibraryRoot, type RootFile } from "./library-root.ts";
 
 interface Loaded extends LoadedObject {
@@ -17,7 +23,7 @@ const defaultPath = "/lib:/usr/local/lib:/usr/lib";
 
 /**
  * musl's loader: breadth-first; LD_LIBRARY_PATH, RUNPATH or RPATH of the object and of all that led to it, and the path file (ldso/dynlink.c,
- * `load_library`). It checks no versions; the first file of a name is taken, whatever it is.
+ * `load_library`). It checks no versions; the first file of a name that may be opened is taken, whatever it is.
  */
 export async function muslClosure(root: LibraryRoot, request: ClosureRequest): Promise<Closure> {
   const { program, interpreter, options } = request;
@@ -46,9 +52,14 @@ export async function muslClosure(root: LibraryRoot, request: ClosureRequest): P
   const systemPath = await readSystemPath(root, interpreter);
 
   const probe = probeCounter();
+  /** What was passed over in the search that goes on. */
+  let passedOver: PassedOver | undefined;
   const open = (path: string): RootFile | undefined => {
     probe();
-    return root.resolve(absolute(path, workingDirectory));
+    const file = root.resolve(absolute(path, workingDirectory));
+    if (file?.closed === undefined) return file;
+    passedOver ??= { path, closed: file.closed };
+    return undefined;
   };
   const inPath = (name: string, path: string): readonly [string, RootFile] | undefined => {
     for (const directory of path.split(/[:\n]/).filter((part) => part !== "")) {
@@ -83,6 +94,7 @@ export async function muslClosure(root: LibraryRoot, request: ClosureRequest): P
     }
     const isPath = name.includes("/");
     if (!isPath && objects.some(({ shortName }) => shortName === name)) return;
+    passedOver = undefined;
     const direct = isPath ? open(name) : undefined;
     const result = isPath
       ? direct === undefined
@@ -90,7 +102,7 @@ export async function muslClosure(root: LibraryRoot, request: ClosureRequest): P
         : ([name, direct, "path"] as const)
       : search(name, needing);
     if (result === undefined) {
-      problems.push(libraryMissing(name, needing.path));
+      problems.push(libraryNotFound(name, needing.path, passedOver));
       return;
     }
     const [path, file, foundBy] = result;
@@ -165,6 +177,7 @@ async function readSystemPath(
   const prefix = path.startsWith("/") ? path.split("/").slice(0, -2).join("/") : "";
   const file = root.resolve(prefix + elf.loader.pathFile);
   if (file === undefined) return defaultPath;
-  const bytes = file.kind === "file" ? await root.read(file, pathFileLimit) : undefined;
+  const isRead = file.kind === "file" && file.closed === undefined;
+  const bytes = isRead ? await root.read(file, pathFileLimit) : undefined;
   return bytes === undefined ? "" : (Buffer.from(bytes).toString().split("\0")[0] ?? "");
 }

@@ -1,15 +1,15 @@
 import { closureOf } from "../elf/closure.ts";
 import type { ElfFacts } from "../elf/elf.ts";
+import { libraryUnreadable } from "../elf/library-problems.ts";
 import type { ClosureOptions } from "../elf/loaded-object.ts";
 import { describeMachine } from "../elf/machine.ts";
 import { alternateProblems } from "./alternates.ts";
 import type { Walk } from "./image-files.ts";
 import { missingDlopens } from "./dlopen.ts";
 import { parseLoaderCommand } from "./loader-command.ts";
-import { reach, userName } from "./reach.ts";
+import { reach } from "./reach.ts";
 import {
   byEnvironment,
-  closedDirectory,
   fromWorkingDirectory,
   permissions,
   prediction,
@@ -17,7 +17,8 @@ import {
   type Cause,
   type Trial,
 } from "./trial.ts";
-import { asExecuted, may } from "./user.ts";
+import { asExecuted } from "./user.ts";
+import { closedTo, userLibraries } from "./user-libraries.ts";
 
 /** Follows a dynamic program to its loader and its libraries. @returns whether all of them are in order */
 export async function closureFindings(
@@ -118,7 +119,8 @@ async function librariesOf(
     ...(libraryPath === undefined ? {} : { libraryPath }),
     ...(preload === undefined ? {} : { preload }),
   };
-  const closure = await closureOf(trial.files.libraries, asked, options);
+  const libraries = userLibraries(trial);
+  const closure = await closureOf(libraries, asked, options);
   // LD_LIBRARY_PATH comes before nearly all else.
   const { severity } = byEnvironment(cause);
   for (const problem of closure.problems) {
@@ -138,12 +140,11 @@ async function librariesOf(
       },
     );
   }
-  for (const { name, path: file, file: real, foundBy } of closure.objects) {
+  for (const { name, file, foundBy } of closure.objects) {
     if (foundBy === "program" || foundBy === "interpreter") continue;
-    trial.steps.push({ kind: "library", path: name, file: real.path, detail: `by ${foundBy}` });
-    unreadable(trial, cause, path, file);
+    trial.steps.push({ kind: "library", path: name, file: file.path, detail: `by ${foundBy}` });
   }
-  for (const { level, problem } of await alternateProblems(trial.files.libraries, asked, closure, options)) {
+  for (const { level, problem } of await alternateProblems(libraries, asked, closure, options)) {
     report(
       trial,
       { chain: cause.chain, severity: "warning" },
@@ -155,12 +156,7 @@ async function librariesOf(
       },
     );
   }
-  for (const { object, sonames, feature } of await missingDlopens(
-    trial.files.libraries,
-    asked,
-    closure,
-    options,
-  )) {
+  for (const { object, sonames, feature } of await missingDlopens(libraries, asked, closure, options)) {
     report(
       trial,
       { chain: cause.chain, severity: "warning" },
@@ -175,17 +171,15 @@ async function librariesOf(
   return trial.findings.slice(before).every(({ severity }) => severity === "warning");
 }
 
-/** Libraries are opened to be read, by the user. */
-function unreadable(trial: Trial, cause: Cause, program: string, library: string): void {
-  const walk = trial.files.walk(fromWorkingDirectory(trial, library));
-  const closed = closedDirectory(trial, walk);
-  if (closed === undefined && (walk.node === undefined || may(trial.user, 4, walk.node))) return;
-  const what = closed ?? walk.path;
-  const mode = permissions(trial.files.root.lstat(what)?.mode ?? 0);
+/** A loader that is started as a program opens the one that it is to load, as its user. */
+function unreadable(trial: Trial, cause: Cause, loader: string, program: string): void {
+  const closed = closedTo(trial, trial.files.walk(fromWorkingDirectory(trial, program)));
+  if (closed === undefined) return;
+  const { message, hint } = libraryUnreadable(program, loader, closed);
   report(trial, cause, {
     code: "LIBRARY_UNREADABLE",
-    prediction: `would fail (the loader of ${program} ends with 127)`,
-    message: `${program} needs ${library}, and the user ${userName(trial)} may not read it: ${what} has mode ${mode}.`,
-    hint: `Give ${what} mode 0755.`,
+    prediction: `would fail (the loader of ${loader} ends with 127)`,
+    message,
+    hint,
   });
 }
