@@ -18,7 +18,7 @@ import {
 import { earlyUpload, type EarlyUpload } from "./early-upload.ts";
 import type { BuildEvent } from "./event.ts";
 import type { Output } from "./options.ts";
-import { writingTo } from "./system-error.ts";
+import { atOutput } from "./output-place.ts";
 import { byRepository, taggedReference } from "./tagged-reference.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -127,38 +127,52 @@ export function earlyPush(
 
 /** Writes one output; it appears whole or not at all. */
 export function writeOutput(delivery: Delivery, output: Output, tags: readonly string[]): Promise<void> {
-  const hint = "Name a path whose directory can be written, on a disk with room.";
-  return writingTo("OUTPUT_UNWRITABLE", output.path, hint, () => writeTo(delivery, output, tags));
+  return atOutput(output, ({ path }) => writeTo(delivery, output, path, tags));
 }
 
-async function writeTo(delivery: Delivery, output: Output, tags: readonly string[]): Promise<void> {
+/** @param path - what the output's own leads to */
+async function writeTo(
+  delivery: Delivery,
+  output: Output,
+  path: string,
+  tags: readonly string[],
+): Promise<void> {
   switch (output.type) {
     case "oci-layout":
-      return writeLayout(delivery, output.path, output.tag ?? layoutTag(tags));
+      return writeLayout(delivery, output, path, output.tag ?? layoutTag(tags));
     case "oci-archive": {
-      await using archive = await ociArchive(output.path);
+      await using archive = await ociArchive(path);
       await send(delivery, output.path, archive, [output.tag ?? layoutTag(tags)]);
       return await archive.commit(callOf(delivery));
     }
     case "docker-archive": {
-      await using archive = await dockerArchive(output.path);
+      await using archive = await dockerArchive(path);
       await send(delivery, output.path, archive, output.tag === undefined ? [...tags] : [output.tag]);
       return await archive.commit(callOf(delivery));
     }
   }
 }
 
-/** A new layout is made beside its place, whose directory `checkOutputs` has made; one that is there gets the image added. */
-async function writeLayout(delivery: Delivery, path: string, tag: string): Promise<void> {
-  if (await isThere(path)) return await send(delivery, path, ociLayout(path), [tag]);
+/**
+ * A new layout is made beside its place, whose directory `checkOutputs` has made; one that is there gets the image added, also
+ * one that another build has put there meanwhile.
+ */
+async function writeLayout(delivery: Delivery, output: Output, path: string, tag: string): Promise<void> {
+  if (await isThere(path)) return await send(delivery, output.path, ociLayout(path), [tag]);
   const beside = await mkdtemp(`${path}.`);
   try {
-    await send(delivery, path, ociLayout(beside), [tag]);
+    await send(delivery, output.path, ociLayout(beside), [tag]);
     await chmod(beside, 0o755);
-    await rename(beside, path);
-  } catch (error) {
+    await rename(beside, path).catch(async (error: unknown) => {
+      if (!(await isThere(path))) throw error;
+      const { root, signal } = delivery;
+      await copyImage(root, ociLayout(beside), ociLayout(path), {
+        tags: [tag],
+        ...(signal === undefined ? {} : { signal }),
+      });
+    });
+  } finally {
     await rm(beside, { recursive: true, force: true });
-    throw error;
   }
 }
 

@@ -1,7 +1,7 @@
 import { access, constants, stat } from "node:fs/promises";
 import type { Diagnostic } from "@undocked/registry";
+import { makeDirectory } from "@undocked/registry/files";
 import type { BuildOptions } from "./options.ts";
-import { makeDirectory } from "./make-directory.ts";
 import { PlaceError, writingTo } from "./system-error.ts";
 import { cacheDirectory } from "./workspace.ts";
 

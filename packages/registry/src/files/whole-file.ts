@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, open, rename, rm, type FileHandle } from "node:fs/promises";
+import { open, rename, rm, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { hasCode } from "./absent.ts";
 import { writeChunks } from "./chunks.ts";
+import { makeDirectory } from "./make-directory.ts";
 
 /**
  * `scratch` for what is checked when it is read, and may be lost when the power is. A directory in the place of such a file is
@@ -18,8 +19,9 @@ export interface WholeFileOptions {
 }
 
 /**
- * Writes a file that others see whole or not at all: beside its place, synced, renamed. What was there is replaced; of a
- * write that fails nothing is left. Missing directories are made.
+ * Writes a file of our own that others see whole or not at all: beside its place, synced, renamed. What was there is replaced,
+ * be it a link or a device; of a write that fails nothing is left. Missing directories are made. A file that somebody named is
+ * for `writeNamedFile`.
  */
 export async function writeWholeFile(
   path: string,
@@ -30,7 +32,7 @@ export async function writeWholeFile(
     typeof content === "string" || content instanceof Uint8Array
       ? file.writeFile(content)
       : writeChunks(file, content);
-  await mkdir(dirname(path), { recursive: true });
+  await makeDirectory(dirname(path));
   await writeWhole(besideName(path), write, () => path, options);
 }
 
@@ -69,7 +71,7 @@ export async function writeWhole(
 }
 
 /** A write that the operating system refuses, as on a full disk, does not say by itself of which file it was. */
-function namingFile(error: unknown, path: string): unknown {
+export function namingFile(error: unknown, path: string): unknown {
   const isNameless =
     error instanceof Error && "syscall" in error && error.syscall === "write" && !("path" in error);
   return isNameless ? Object.assign(error, { path }) : error;
@@ -77,7 +79,7 @@ function namingFile(error: unknown, path: string): unknown {
 
 /** Gives a file its name, and makes the name as durable as the file. */
 export async function renameInto(from: string, to: string, durability: Durability = "synced"): Promise<void> {
-  await mkdir(dirname(to), { recursive: true });
+  await makeDirectory(dirname(to));
   await rename(from, to).catch(async (error: unknown) => {
     if (durability === "synced" || !hasCode(error, "EISDIR")) throw error;
     await rm(to, { recursive: true, force: true });

@@ -1,4 +1,4 @@
-import { link, mkdir, open, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { open, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ContentError, FormatError } from "../errors.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
@@ -13,8 +13,10 @@ import {
 } from "../oci/digest.ts";
 import { encodeJson } from "../oci/json.ts";
 import { manifestSizeLimit, parseManifestDocument, type Index } from "../oci/manifest.ts";
-import { hasCode, ifPresent } from "../files/absent.ts";
+import { ifPresent } from "../files/absent.ts";
 import { readChunks, writeChunks } from "../files/chunks.ts";
+import { makeDirectory } from "../files/make-directory.ts";
+import { placeNew } from "../files/place-new.ts";
 import { besideName, writeWhole } from "../files/whole-file.ts";
 import {
   emptyIndex,
@@ -155,7 +157,7 @@ async function prepare(directory: string): Promise<void> {
   const marker = join(directory, "oci-layout");
   const text = await ifPresent(readFile(marker, "utf8"));
   if (text === undefined) {
-    await mkdir(directory, { recursive: true });
+    await makeDirectory(directory);
     await createFile(join(directory, "index.json"), encodeJson(emptyIndex));
     await createFile(marker, layoutVersion);
   } else if (!/"imageLayoutVersion"\s*:\s*"1\.\d+\.\d+"/.test(text.slice(0, 4096))) {
@@ -168,9 +170,7 @@ async function createFile(path: string, bytes: Uint8Array): Promise<void> {
   const temporary = besideName(path);
   try {
     await writeFile(temporary, bytes, { flag: "wx", flush: true });
-    await link(temporary, path);
-  } catch (error) {
-    if (!hasCode(error, "EEXIST")) throw error;
+    await placeNew(temporary, path);
   } finally {
     await rm(temporary, { force: true });
   }
