@@ -2,7 +2,8 @@ import { execFileSync, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const compiled = `${root}packages/cli/dist/bin.js`;
+/** The command as it was compiled last. */
+export const cliPath = `${root}packages/cli/dist/bin.js`;
 
 let built = false;
 
@@ -41,7 +42,7 @@ export interface CliOptions {
 
 /** Runs `undocked` in a process of its own. */
 export function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliRun> {
-  const { bin = compiled, cwd = root, env = {}, node = process.execPath, nodeArgs = [], umask } = options;
+  const { bin = cliPath, cwd = root, env = {}, node = process.execPath, nodeArgs = [], umask } = options;
   const command = [node, ...nodeArgs, bin, ...args];
   const [program = "", ...rest] =
     umask === undefined ? command : ["/bin/sh", "-c", `umask ${umask}; exec "$@"`, "sh", ...command];

@@ -8,6 +8,8 @@ export interface Flag {
   readonly short?: string;
   /** How its value is called in the help; a flag without one takes none. */
   readonly value?: string;
+  /** Its value follows a `=` or is left away; what comes after a blank is not its own. */
+  readonly isOptional?: true;
   readonly repeatable?: boolean;
   readonly help: string;
 }
@@ -97,7 +99,7 @@ export function keyValue(flag: string, text: string): readonly [string, string] 
 export function formatUsage(usage: Usage): string {
   const rows = Object.entries(usage.flags).map(([name, flag]) => {
     const short = flag.short === undefined ? "    " : `-${flag.short}, `;
-    return [`${short}--${name}${flag.value === undefined ? "" : ` ${flag.value}`}`, flag.help] as const;
+    return [`${short}--${name}${valueForm(flag)}`, flag.help] as const;
   });
   const width = Math.max(0, ...rows.map(([left]) => left.length));
   return [
@@ -108,4 +110,9 @@ export function formatUsage(usage: Usage): string {
     ...rows.map(([left, help]) => `  ${left.padEnd(width)}  ${help}`),
     "",
   ].join("\n");
+}
+
+function valueForm({ value, isOptional }: Flag): string {
+  if (value === undefined) return "";
+  return isOptional === true ? `[=${value}]` : ` ${value}`;
 }

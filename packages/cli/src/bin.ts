@@ -2,6 +2,7 @@
 import { main } from "./main.ts";
 import { nodeRefusal } from "./node-version.ts";
 import { optimizeLate } from "./optimizing.ts";
+import { workingDirectory } from "./working-directory.ts";
 import { limitYoungSpace } from "./young-space.ts";
 
 // Whoever read the output may go before the work is done: that ends the output, not the work. So does a full disk, which is told
@@ -23,7 +24,9 @@ if (refusal === undefined) {
     stdin: process.stdin,
     stdout: process.stdout,
     stderr: process.stderr,
-    cwd: process.cwd(),
+    get cwd() {
+      return workingDirectory();
+    },
     env: process.env,
   });
 } else {

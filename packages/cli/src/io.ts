@@ -1,9 +1,10 @@
 /** What a command may touch of its process. */
 export interface Io {
-  readonly stdout: { write(text: string | Uint8Array): unknown };
-  /** For secrets, which are in no command line. Default: nothing. */
+  readonly stdout: { write(text: string | Uint8Array): unknown; readonly isTTY?: boolean };
+  /** For secrets, which are in no command line, and a Dockerfile. Default: nothing. */
   readonly stdin?: AsyncIterable<Uint8Array>;
   readonly stderr: { write(text: string): unknown; readonly isTTY?: boolean; readonly columns?: number };
+  /** What relative paths start at. Asked for when one is to be resolved. */
   readonly cwd: string;
   readonly env: Readonly<Record<string, string | undefined>>;
 }

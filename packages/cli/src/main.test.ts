@@ -34,6 +34,14 @@ describe("the command line", () => {
     [["build", "--map", "src"], '--map takes FROM:TO, not "src".'],
     [["build", "--progress", "loud"], "--progress is one of auto, tty, plain, json"],
     [["build", "a", "b"], "build takes one context, not 2."],
+    [["build", ""], 'The context is ""'],
+    [["build", "-"], "A context is not read from standard input"],
+    [["build", "-f", "-", "-"], "A context is not read from standard input"],
+    [["build", "--iidfile", ""], '--iidfile takes a path, and "" is none.'],
+    [["build", "--file", ""], '--file takes a path, and "" is none.'],
+    [["build", "-o", "type=oci-layout,dest=-"], "A layout is a directory"],
+    [["registry"], "registry is one of registry serve."],
+    [["registry", "surf"], "registry is one of registry serve."],
     [["inspect"], "inspect takes one file, not 0."],
     [["copy", "a"], "copy takes a source and a target, not 1."],
     [["copy", "a", "b@sha256:" + "0".repeat(64)], "its digest is its own"],
@@ -68,6 +76,19 @@ describe("the command line", () => {
     const { code, stdout } = await run(...command, "--help");
     expect(code).toBe(0);
     expect(stdout).toContain(`Usage: undocked ${command.join(" ")}`);
+  });
+
+  test("the first word of commands of two has its help, which lists them", async () => {
+    const { code, stdout, stderr } = await run("registry", "--help");
+    expect([code, stderr]).toEqual([0, ""]);
+    expect(stdout).toContain("registry serve  Serve an OCI registry");
+    expect(stdout).not.toContain("inspect");
+  });
+
+  test("a value that follows a = alone is shown so in the help", async () => {
+    const { stdout } = await run("build", "--help");
+    expect(stdout).toContain("--plan[=text|json]");
+    expect(stdout).toContain("--progress auto|tty|plain|json ");
   });
 
   test("a value that looks like --help is a value", async () => {

@@ -59,11 +59,14 @@ const commands: Readonly<Record<string, Entry>> = {
   },
 };
 
+/** SIGHUP: the terminal was closed. */
+const interrupting = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
 /** Runs one command line and gives its exit code: 0, 1 (refused or failed), 2 (wrong command line). */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
   const abort = new AbortController();
   const interrupt = (): void => abort.abort(new Error("interrupted"));
-  process.once("SIGINT", interrupt).once("SIGTERM", interrupt);
+  for (const signal of interrupting) process.once(signal, interrupt);
   try {
     return await dispatch(argv, io, abort.signal);
   } catch (error) {
@@ -78,7 +81,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     }
     return await fail(error, io);
   } finally {
-    process.removeListener("SIGINT", interrupt).removeListener("SIGTERM", interrupt);
+    for (const signal of interrupting) process.removeListener(signal, interrupt);
   }
 }
 
@@ -93,7 +96,13 @@ async function dispatch(argv: readonly string[], io: Io, signal: AbortSignal): P
     return argv.length === 0 ? 2 : 0;
   }
   const known = called(argv);
-  if (known === undefined) throw new UsageError(`${JSON.stringify(first)} is not a command.`);
+  if (known === undefined) {
+    const group = Object.keys(commands).filter((name) => name.startsWith(`${first} `));
+    if (group.length === 0) throw new UsageError(`${JSON.stringify(first)} is not a command.`);
+    if (!asksForHelp(argv.slice(1))) throw new UsageError(`${first} is one of ${group.join(", ")}.`);
+    io.stdout.write(overview(group));
+    return 0;
+  }
   const { usage, command } = await known.entry.load();
   const rest = argv.slice(known.name.split(" ").length);
   if (asksForHelp(rest)) {
@@ -138,9 +147,9 @@ async function version(): Promise<string> {
   return typeof own === "object" && own !== null && "version" in own ? String(own.version) : "unknown";
 }
 
-function overview(): string {
-  const width = Math.max(...Object.keys(commands).map((name) => name.length));
-  const rows = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`);
+function overview(names: readonly string[] = Object.keys(commands)): string {
+  const width = Math.max(...names.map((name) => name.length));
+  const rows = names.map((name) => `  ${name.padEnd(width)}  ${commands[name]?.summary ?? ""}`);
   return [
     "Usage: undocked COMMAND [OPTIONS]",
     "",

@@ -1,14 +1,24 @@
 import type { BuiltImage, PlatformImage } from "@undocked/core";
-import { formatPlatform, UndockedError } from "@undocked/registry";
-import { writeWholeFile } from "@undocked/registry/files";
+import { formatPlatform } from "@undocked/registry";
+import { checkFile, writeFile } from "./named-file.ts";
 
-interface Files {
+/** Where the result goes for other programs. */
+export interface MetadataFiles {
   readonly metadataFile?: string;
   readonly iidFile?: string;
 }
 
+/**
+ * Makes sure that the files can be written.
+ *
+ * @throws {UndockedError} `OUTPUT_UNWRITABLE`
+ */
+export async function checkMetadata({ metadataFile, iidFile }: MetadataFiles): Promise<void> {
+  for (const path of [metadataFile, iidFile]) if (path !== undefined) await checkFile(path);
+}
+
 /** Writes the result for other programs, with the keys of `docker buildx build --metadata-file`. */
-export async function writeMetadata(image: BuiltImage, files: Files): Promise<void> {
+export async function writeMetadata(image: BuiltImage, files: MetadataFiles): Promise<void> {
   if (files.metadataFile !== undefined) {
     const metadata = {
       "buildx.build.warnings": image.warnings,
@@ -32,15 +42,4 @@ function platformMetadata({ platform, root, manifest }: PlatformImage): object {
     "containerimage.descriptor": root,
     "containerimage.digest": root.digest,
   };
-}
-
-async function writeFile(path: string, text: string): Promise<void> {
-  try {
-    await writeWholeFile(path, text);
-  } catch (cause) {
-    throw new UndockedError("OUTPUT_UNWRITABLE", `${path} cannot be written: ${String(cause)}.`, {
-      hint: "Name a path whose directory can be written.",
-      cause,
-    });
-  }
 }

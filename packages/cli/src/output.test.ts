@@ -8,6 +8,7 @@ describe("--output", () => {
     ["type=oci,dest=image,tar=false", { type: "oci-layout", path: "image" }],
     ["type=oci-layout,dest=image,tag=1.0", { type: "oci-layout", path: "image", tag: "1.0" }],
     ["type=docker,dest=image.tar", { type: "docker-archive", path: "image.tar" }],
+    ["type=docker,dest=-", { type: "docker-archive", path: "/dev/fd/1" }],
     ["type=registry", "push"],
     ["type=image,push=true", "push"],
   ])("%s is %j", (text, expected) => {

@@ -3,7 +3,7 @@ import { UsageError } from "./args.ts";
 
 /**
  * Reads `-o` as `docker buildx build` spells it: `type=oci,dest=PATH[,tar=false]`, `type=docker,dest=PATH`, `type=registry`,
- * `type=image,push=true`; and our own `oci-layout`, `oci-archive`, `docker-archive`.
+ * `type=image,push=true`; and our own `oci-layout`, `oci-archive`, `docker-archive`. `dest=-` is standard output.
  */
 export function parseOutput(text: string): Output | "push" {
   const { type = "", dest, tag, tar, push, ...unknown } = fields(text);
@@ -18,7 +18,17 @@ export function parseOutput(text: string): Output | "push" {
     );
   }
   if (dest === undefined || dest === "") throw new UsageError(`--output type=${type} needs dest=PATH.`);
-  return { type: kind, path: dest, ...(tag === undefined ? {} : { tag }) };
+  if (dest === "-" && kind === "oci-layout")
+    throw new UsageError(
+      "A layout is a directory, which standard output cannot take: --output type=oci is a tar.",
+    );
+  const path = dest === "-" ? "/dev/fd/1" : dest;
+  return { type: kind, path, ...(tag === undefined ? {} : { tag }) };
+}
+
+/** Whether a path is one of the names of standard output. */
+export function isStandardOutput(path: string): boolean {
+  return /^\/(?:dev\/(?:stdout|fd\/1)|proc\/self\/fd\/1)$/.test(path);
 }
 
 const outputTypes: Readonly<Record<string, Output["type"]>> = {

@@ -1,8 +1,8 @@
 import { resolve } from "node:path";
 import { parseReference, registryClient } from "@undocked/registry";
-import { writeWholeFile } from "@undocked/registry/files";
 import { parseArguments, UsageError, type Usage } from "../args.ts";
 import type { Command } from "../io.ts";
+import { checkFile, writeFile } from "../named-file.ts";
 import { registryFlags, registryOptions } from "../registry-flags.ts";
 
 export const usage: Usage = {
@@ -25,11 +25,13 @@ export const command: Command = async (argv, io, signal) => {
     throw new UsageError(`blob takes one blob, not ${flags.positionals.length}.`);
   const reference = parseReference(name);
   if (reference.digest === undefined) throw new UsageError(`${name} has no digest.`);
+  const output = flags.text("output");
+  const path = output === undefined ? undefined : resolve(io.cwd, output);
+  if (path !== undefined) await checkFile(path);
   await using client = registryClient(await registryOptions(flags, io));
   const repository = client.repository(reference);
   const content = repository.fetch(await repository.describeBlob(reference.digest, { signal }), { signal });
-  const output = flags.text("output");
-  if (output === undefined) for await (const chunk of content) io.stdout.write(chunk);
-  else await writeWholeFile(resolve(io.cwd, output), content);
+  if (path === undefined) for await (const chunk of content) io.stdout.write(chunk);
+  else await writeFile(path, content);
   return 0;
 };

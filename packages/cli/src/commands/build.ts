@@ -9,12 +9,13 @@ import {
 import { parseAnnotations } from "../annotation.ts";
 import { keyValue, parseArguments, UsageError, type Arguments, type Usage } from "../args.ts";
 import type { Command, Io } from "../io.ts";
-import { writeMetadata } from "../metadata.ts";
+import { checkMetadata, writeMetadata } from "../metadata.ts";
 import { parseCompression } from "../compression.ts";
-import { parseOutput } from "../output.ts";
+import { isStandardOutput, parseOutput } from "../output.ts";
 import { FormatError, parsePlatform, parseReference } from "@undocked/registry";
 import { sizeOf } from "../quantity.ts";
 import { registryFlags, registryOptions } from "../registry-flags.ts";
+import { readStandardInput } from "../standard-input.ts";
 import { renderDiagnostic } from "../render/error.ts";
 import { progressDisplay, progressModes, silentDisplay } from "../render/progress.ts";
 
@@ -22,7 +23,11 @@ export const usage: Usage = {
   synopsis: "build [CONTEXT] [OPTIONS]",
   summary: "Builds an image and prints REFERENCE@DIGEST for each tag, or the digest alone.",
   flags: {
-    file: { short: "f", value: "PATH", help: "The Dockerfile (default: CONTEXT/Dockerfile)" },
+    file: {
+      short: "f",
+      value: "PATH",
+      help: "The Dockerfile, - for standard input (default: CONTEXT/Dockerfile)",
+    },
     tag: { short: "t", value: "REFERENCE", repeatable: true, help: "A reference that the image gets" },
     map: { value: "FROM:TO", repeatable: true, help: "Put a file or directory into the build context" },
     entrypoint: { value: "TEXT", help: "Bake the environment variable ENTRYPOINT" },
@@ -59,12 +64,16 @@ export const usage: Usage = {
       short: "o",
       value: "type=TYPE,dest=PATH",
       repeatable: true,
-      help: "oci, docker, oci-layout, registry",
+      help: "oci, docker, oci-layout, registry; a PATH of - is standard output",
     },
     "metadata-file": { value: "PATH", help: "Write the result as JSON, with the keys of docker buildx" },
     iidfile: { value: "PATH", help: "Write the image's ID" },
     check: { help: "Look at the Dockerfile alone; exit code 1 if there is something to tell" },
-    plan: { value: "text|json", help: "Tell what would be done, without a look at any layer" },
+    plan: {
+      value: "text|json",
+      isOptional: true,
+      help: "Tell what would be done, without a look at any layer",
+    },
     progress: { value: "auto|tty|plain|json", help: "How to show progress (default: auto)" },
     quiet: { short: "q", help: "Print the result alone" },
     "cache-dir": { value: "PATH", help: "Where layers and file lists are kept" },
@@ -92,21 +101,29 @@ export const command: Command = async (argv, io, signal) => {
     ? silentDisplay()
     : progressDisplay(choice(flags, "progress", progressModes) ?? "auto", io);
   const options = await buildOptions(flags, io);
+  const files = {
+    ...optional("metadataFile", path(flags, io, "metadata-file")),
+    ...optional("iidFile", path(flags, io, "iidfile")),
+  };
+  await checkMetadata(files);
+  if (takesStandardOutput(options) && io.stdout.isTTY === true)
+    throw new UsageError("Standard output is a terminal: lead the archive into a file or a program.");
   await using image = await buildImage({ ...options, signal, onEvent: display.onEvent }).finally(() =>
     display.finish(),
   );
   if (flags.is("quiet")) for (const warning of image.warnings) io.stderr.write(renderDiagnostic(warning));
-  io.stdout.write(result(image, options));
-  await writeMetadata(image, {
-    ...optional("metadataFile", path(flags, io, "metadata-file")),
-    ...optional("iidFile", path(flags, io, "iidfile")),
-  });
+  (takesStandardOutput(options) ? io.stderr : io.stdout).write(result(image, options));
+  await writeMetadata(image, files);
   return 0;
 };
 
 /** `--plan` alone is text: a flag of node:util has a value always or never. */
 function withPlanForm(argument: string): string {
   return argument === "--plan" ? "--plan=text" : argument;
+}
+
+function takesStandardOutput({ outputs = [] }: BuildOptions): boolean {
+  return outputs.some((output) => isStandardOutput(output.path));
 }
 
 function result(image: BuiltImage, options: BuildOptions): string {
@@ -118,11 +135,16 @@ function result(image: BuiltImage, options: BuildOptions): string {
 async function buildOptions(flags: Arguments, io: Io): Promise<BuildOptions> {
   const [context, ...more] = flags.positionals;
   if (more.length > 0) throw new UsageError(`build takes one context, not ${flags.positionals.length}.`);
+  if (context === "")
+    throw new UsageError('The context is "": name a directory, as . for the working directory.');
+  if (context === "-")
+    throw new UsageError(
+      "A context is not read from standard input: unpack it into a directory. -f - reads a Dockerfile there.",
+    );
   const outputs = flags.texts("output").map(parseOutput);
   const files = flags.texts("map").map(parseMapping);
   const override = flags.text("override-entrypoint");
   const platforms = flags.texts("platform").flatMap((text) => text.split(","));
-  const file = flags.text("file");
   const tags = flags.texts("tag");
   const push = flags.is("push") || outputs.some((output) => output === "push");
   if (push && tags.length === 0) throw new UsageError("--push needs a --tag to push to.");
@@ -132,7 +154,7 @@ async function buildOptions(flags: Arguments, io: Io): Promise<BuildOptions> {
   return {
     project: resolve(io.cwd, context ?? "."),
     ...(context === undefined && files.length > 0 ? {} : { context: resolve(io.cwd, context ?? ".") }),
-    ...(file === undefined ? {} : { dockerfile: { path: resolve(io.cwd, file) } }),
+    ...optional("dockerfile", await dockerfile(flags, io)),
     ...(files.length === 0 ? {} : { files }),
     ...optional("entrypoint", override === undefined ? flags.text("entrypoint") : { override }),
     buildArgs: Object.fromEntries(
@@ -142,7 +164,8 @@ async function buildOptions(flags: Arguments, io: Io): Promise<BuildOptions> {
     labels: Object.fromEntries(flags.texts("label").map((text) => keyValue("label", text))),
     ...(platforms.length === 0 ? {} : { platforms }),
     ...optional("annotations", parseAnnotations(flags.texts("annotation"))),
-    ...optional("target", flags.text("target")),
+    // None is what docker takes the empty text for.
+    ...optional("target", flags.text("target") || undefined),
     ...optional("executables", choice(flags, "executables", ["static", "self-contained", "any"] as const)),
     ...optional("preflight", choice(flags, "preflight", ["error", "warn", "off"] as const)),
     ...optional("timestamps", choice(flags, "timestamps", ["epoch", "preserve"] as const)),
@@ -158,6 +181,15 @@ async function buildOptions(flags: Arguments, io: Io): Promise<BuildOptions> {
     ...optional("compression", parseCompression(flags.text("compression"))),
     registry: await registryOptions(flags, io),
   };
+}
+
+const DOCKERFILE_LIMIT = 16 * 1024 * 1024;
+
+async function dockerfile(flags: Arguments, io: Io): Promise<BuildOptions["dockerfile"]> {
+  if (flags.text("file") === "-")
+    return { text: await readStandardInput(io, "a Dockerfile", DOCKERFILE_LIMIT), file: "<stdin>" };
+  const file = path(flags, io, "file");
+  return file === undefined ? undefined : { path: file };
 }
 
 /** A directory starts where the command is run. */
@@ -200,6 +232,7 @@ function choice<T extends string>(flags: Arguments, flag: string, values: readon
 
 function path(flags: Arguments, io: Io, flag: string): string | undefined {
   const text = flags.text(flag);
+  if (text === "") throw new UsageError(`--${flag} takes a path, and "" is none.`);
   return text === undefined ? undefined : resolve(io.cwd, text);
 }
 

@@ -14,6 +14,7 @@ import {
   formatPlatform,
   parsePlatform,
   registryClient,
+  UndockedError,
   type Platform,
 } from "@undocked/registry";
 import { parseArguments, UsageError, type Usage } from "../args.ts";
@@ -48,18 +49,29 @@ export const command: Command = async (argv, io, signal) => {
   const platform = wanted === undefined ? undefined : parsePlatform(wanted);
   await using client = registryClient(await registryOptions(flags, io));
   const options = { signal, ...(platform === undefined ? {} : { platform }) };
-  await using image = await openImage(target, { client, directory: io.cwd, signal });
-  const results: Result[] = [];
-  if (image === undefined) {
+  const results: readonly Result[] = await reading(async () => {
+    await using image = await openImage(target, { client, directory: io.cwd, signal });
+    if (image !== undefined)
+      return (await checkAll(image, options)).map((checked) => ({ name: target, ...checked }));
     await using file = await fileSource(resolve(io.cwd, target));
     const judged = platform ?? defaultPlatform;
-    results.push({ name: target, platform: judged, proof: await checkFile(target, file, judged) });
-  }
-  for (const checked of image === undefined ? [] : await checkAll(image, options))
-    results.push({ name: target, ...checked });
+    return [{ name: target, platform: judged, proof: await checkFile(target, file, judged) }];
+  });
   print(results, flags.is("json"), io);
   return results.every(({ proof }) => proof.ok) ? 0 : 1;
 };
+
+/** What the user may not read is told. */
+async function reading<T>(work: () => Promise<T>): Promise<T> {
+  return await work().catch((error: unknown) => {
+    if (!(error instanceof Error && "path" in error && "code" in error)) throw error;
+    if (error.code !== "EACCES" && error.code !== "EPERM") throw error;
+    throw new UndockedError("FILE_UNREADABLE", `${String(error.path)} cannot be read: ${error.message}.`, {
+      hint: "Let the user who checks read it.",
+      cause: error,
+    });
+  });
+}
 
 async function checkAll({ roots, source }: OpenedImage, options: CheckOptions): Promise<CheckedImage[]> {
   const checked: CheckedImage[] = [];

@@ -2,6 +2,7 @@ import { parseReference, registryClient, storeLogin } from "@undocked/registry";
 import { parseArguments, UsageError, type Usage } from "../args.ts";
 import type { Command, Io } from "../io.ts";
 import { registryFlags, registryOptions } from "../registry-flags.ts";
+import { readStandardInput } from "../standard-input.ts";
 
 export const usage: Usage = {
   synopsis: "login HOST --username USER --password-stdin",
@@ -35,17 +36,8 @@ export const command: Command = async (argv, io, signal) => {
 
 const SECRET_LIMIT = 64 * 1024;
 
-async function readSecret({ stdin }: Io): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of stdin ?? []) {
-    chunks.push(chunk);
-    size += chunk.byteLength;
-    if (size > SECRET_LIMIT) throw new UsageError("What standard input has is too long for a password.");
-  }
-  const secret = Buffer.concat(chunks)
-    .toString("utf8")
-    .replace(/\r?\n$/, "");
+async function readSecret(io: Io): Promise<string> {
+  const secret = (await readStandardInput(io, "a password", SECRET_LIMIT)).replace(/\r?\n$/, "");
   if (secret === "") throw new UsageError("Standard input has no password.");
   return secret;
 }
