@@ -557,6 +557,7 @@ describe("texts", () => {
       if (request.authorization === undefined) {
         empty(response, 401, { "WWW-Authenticate": 'Basic realm="x"' });
       } else {
+        response.setHeader("Warning", `299 - "told: ${secret} ${basic}"`);
         json(response, 400, {
           errors: [{ code: "DENIED", message: `${secret} ${basic} ${request.authorization}` }],
         });
@@ -570,6 +571,7 @@ describe("texts", () => {
       .catch((it: unknown) => it);
     const text = inspect([error, events], { depth: Number.POSITIVE_INFINITY, showHidden: true });
     expect(text).toContain("answered with 400");
+    expect(text).toContain("told: ");
     expect(text).not.toContain("CANARY");
     expect(text).not.toContain(basic);
   });

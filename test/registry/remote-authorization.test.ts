@@ -444,6 +444,38 @@ describe("credentials for one host", () => {
     expect(warnings).toEqual(["The login for reg.example is not sent: it is on plain http."]);
   });
 
+  test("are not sent to a token server on plain http, which is told once", async () => {
+    const warnings: string[] = [];
+    await using registry = await scriptedServer((request, response) => {
+      if (request.path.startsWith("/token")) json(response, 200, { token: "ANON" });
+      else if (request.authorization === "Bearer ANON") response.end(blob);
+      else empty(response, 401, bearer("http://token.example/token", "reg"));
+    });
+    const client = registryClient({
+      credentials,
+      hosts: { "localhost:5000": { plainHttp: true } },
+      transport: namedServers({ "http://localhost:5000": registry, "http://token.example": registry }),
+      onEvent: (event) => event.kind === "warning" && warnings.push(event.message),
+    });
+    await readAll(client.repository("localhost:5000/a").fetch(layer));
+    await readAll(client.repository("localhost:5000/b").fetch(layer));
+    expect(registry.requests.some(({ authorization }) => authorization?.startsWith("Basic"))).toBe(false);
+    expect(warnings).toEqual([
+      "The login for localhost:5000 is not sent: its token server is on plain http.",
+    ]);
+  });
+
+  test("hosts are named in any case", async () => {
+    await using registry = await scriptedServer((_, response) => void response.end(blob));
+    const client = registryClient({
+      credentials: "anonymous",
+      hosts: { "REG.example": { plainHttp: true } },
+      transport: namedServers({ "http://reg.example": registry }),
+    });
+    await readAll(client.repository("reg.example/a").fetch(layer));
+    expect(registry.requests).toHaveLength(1);
+  });
+
   test("a warning of the registry is told once", async () => {
     const warnings: string[] = [];
     await using registry = await scriptedServer((_, response) => {

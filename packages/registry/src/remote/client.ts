@@ -91,7 +91,7 @@ export function registryClient(options: RegistryClientOptions = {}): RegistryCli
     },
     async checkLogin(host, call = {}) {
       const { registry } = parseReference(`${host}/any`);
-      await checkLogin(await places.line(registry), call);
+      await checkLogin(await places.line(registry, call.signal), call);
     },
     async [Symbol.asyncDispose]() {
       if (options.transport === undefined) transport.close?.();
@@ -148,9 +148,10 @@ function checkOptions(options: RegistryClientOptions): void {
 function sharedOf(options: RegistryClientOptions, transport: Transport): Shared {
   const { hosts = {}, ca, concurrency = 6, requestsPerSecond, retry = {}, now = Date.now } = options;
   const limits = { ...defaultLimits, ...options.limits };
+  const named = new Map(Object.entries(hosts).map(([host, its]) => [host.toLowerCase(), its]));
   return {
     transport,
-    hostOptions: (host) => ({ ...(ca === undefined ? {} : { ca }), ...hosts[host] }),
+    hostOptions: (host) => ({ ...(ca === undefined ? {} : { ca }), ...named.get(host.toLowerCase()) }),
     credentials: credentialSource(options, transport, limits),
     gateOf: gates({ concurrency, requestsPerSecond }),
     limits,

@@ -15,6 +15,9 @@ export interface RetryEvent {
   readonly waitMs: number;
   /** 1 for the first repetition. */
   readonly attempt: number;
+  /** Of the answer; absent where there was none. */
+  readonly status?: number;
+  /** An error's code. */
   readonly reason: string;
 }
 

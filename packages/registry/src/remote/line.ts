@@ -34,11 +34,15 @@ export interface LineTarget {
 }
 
 /** Everything that a registry is asked goes over its line, which holds its tokens. */
-export async function openLine(target: LineTarget, shared: Shared): Promise<RegistryLine> {
+export async function openLine(
+  target: LineTarget,
+  shared: Shared,
+  signal: AbortSignal,
+): Promise<RegistryLine> {
   const { transport, limits, retry, now, onEvent } = shared;
   const { registry } = target;
-  const own = await withClientCertificate(target, target.host, transport, limits);
-  const origin = target.origin ?? (await findOrigin(registry, own, transport, limits));
+  const own = await withClientCertificate(target, target.host, transport, limits, signal);
+  const origin = target.origin ?? (await findOrigin(registry, own, transport, limits, signal));
   const tlsOf = (url: string): TlsOptions | undefined => {
     if (!url.startsWith("https:")) return undefined;
     // Client certificates and a check that is turned off are for the host that was named, and for no other.
@@ -67,8 +71,12 @@ export async function openLine(target: LineTarget, shared: Shared): Promise<Regi
         warn(`The login for ${name} is not sent: it is on plain http.`);
         return undefined;
       },
-      fetchToken: (realm, service, scopes, credential) =>
-        fetchToken(server, realm, service, scopes, isConfidential(realm) ? credential : undefined),
+      fetchToken: (realm, service, scopes, credential, signal) => {
+        const sent = isConfidential(realm) ? credential : undefined;
+        if (sent !== credential)
+          warn(`The login for ${name} is not sent: its token server is on plain http.`);
+        return fetchToken(server, realm, service, scopes, sent, signal);
+      },
       onEvent,
       now,
     });
