@@ -105,4 +105,33 @@ describe.skipIf(!canMount)("on a file system of its own (needs: unshare --mount)
     ]);
     await checkOutput(output);
   });
+
+  test.each(["content", "content/blobs", "content/blobs/sha256"])(
+    "one whose %s cannot be written is refused where it is named, and done without where it is not",
+    async (folder) => {
+      const { lines, output } = await run(`
+        export XDG_CACHE_HOME=$cache
+        mkdir -p $cache/undocked/${folder}
+        mount -t tmpfs -o size=1m,ro none $cache/undocked/${folder}
+        $undocked $build --cache-dir $cache/undocked 2>&1 | grep -o "^sha256:.*\\|\\[[A-Z_]*\\]\\|^ *at .*"
+        $undocked $build 2>&1 | grep -o "^sha256:.*\\|CACHE_UNUSABLE\\|^ *at .*"`);
+      expect(lines).toEqual(["[CACHE_UNUSABLE]", "CACHE_UNUSABLE", expected]);
+      await checkOutput(output);
+    },
+  );
+
+  test("the user's own that fills up on the way is told with what to do, among it to build without one", async () => {
+    const { lines } = await run(`
+      mount -t tmpfs -o size=64k,mode=755 none $cache
+      XDG_CACHE_HOME=$cache $undocked $build 2>&1 | grep -o "\\[[A-Z_]*\\]\\|or build without one\\|^ *at .*"`);
+    expect(lines).toEqual(["[CACHE_UNUSABLE]", "or build without one"]);
+  });
+
+  test("temporary files without room are told as such, and none is left", async () => {
+    const { lines } = await run(`
+      mount -t tmpfs -o size=64k,mode=755 none $cache
+      TMPDIR=$cache $undocked $build --no-cache 2>&1 | grep -o "\\[[A-Z_]*\\]\\|set TMPDIR\\|^ *at .*"
+      echo left: $(ls $cache)`);
+    expect(lines).toEqual(["[TEMPORARY_UNUSABLE]", "set TMPDIR", "left:"]);
+  });
 });

@@ -131,3 +131,20 @@ test.each([
 ])("%s %s is a wrong command line", async (...args) => {
   expect((await runCli(args.filter((argument) => argument !== undefined))).code).toBe(2);
 });
+
+test("a cache in the context is no part of the image, and of a relative XDG_CACHE_HOME nothing is there", async () => {
+  const context = join(directory, "around");
+  cpSync(join(directory, "context"), context, { recursive: true });
+  writeFileSync(join(context, "Dockerfile"), "FROM scratch\nCOPY . /app/\n");
+  const names = readdirSync(context);
+  const expected = await build("around", "--no-cache");
+  const env = { XDG_CACHE_HOME: "caches", HOME: join(directory, "home") };
+  for (const flags of [[], ["--cache-dir", ".cache"]]) {
+    for (const _ of [1, 2]) {
+      const { stdout, stderr } = await runCli(["build", ".", ...flags], { cwd: context, env });
+      expect(stdout.trim(), stderr).toBe(expected);
+    }
+  }
+  expect(readdirSync(context).filter((name) => !names.includes(name))).toEqual([".cache"]);
+  expect(readdirSync(join(directory, "home/.cache"))).toEqual(["undocked"]);
+});

@@ -20,6 +20,7 @@ import { parseNamedContext } from "./named-context.ts";
 import { orderedWork } from "./ordered-work.ts";
 import type { Scope } from "./scope.ts";
 import type { WholeLayers } from "./whole-layers.ts";
+import { withoutCache } from "./without-cache.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** The images and named contexts that a build rests on, each opened once. Disposing waits for what is still under way. */
@@ -129,11 +130,11 @@ async function openBase(
   switch (context.kind) {
     case "scratch":
       return { kind: "directory", tree: memoryTree({}) };
-    case "directory":
-      return {
-        kind: "directory",
-        tree: withoutIgnored(directoryTree(resolve(project, context.path), files)),
-      };
+    case "directory": {
+      const path = resolve(project, context.path);
+      const tree = withoutCache(directoryTree(path, files), path, workspace.directory);
+      return { kind: "directory", tree: withoutIgnored(tree) };
+    }
     case "image":
       return { kind: "image", image: await openRegistryImage(context.reference, opening) };
     case "layout": {

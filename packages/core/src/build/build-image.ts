@@ -6,9 +6,8 @@ import { readNamed, type NamedInput } from "./named-input.ts";
 import { checkOptions, type BuildOptions } from "./options.ts";
 import { buildRecords } from "./record.ts";
 import { scope } from "./scope.ts";
-import { writingTo } from "./system-error.ts";
 import { unchangedImage } from "./unchanged.ts";
-import { usableCache } from "./usable-cache.ts";
+import { usableCache, writingToCache } from "./usable-cache.ts";
 import { openWorkspace } from "./workspace.ts";
 
 /**
@@ -45,8 +44,7 @@ async function build(options: BuildOptions, { answers }: Recording = { answers: 
   const stop = new AbortController();
   const signal = AbortSignal.any([stop.signal, ...(options.signal === undefined ? [] : [options.signal])]);
   try {
-    const hint = "Make room, or name another directory as the cache.";
-    return await writingTo("CACHE_UNUSABLE", directory, hint, async () => {
+    return await writingToCache(cache, directory, async () => {
       if (cache !== false) await keepWithin(directory, options.cacheMaxSize ?? DEFAULT_CACHE_SIZE);
       if (record !== undefined) {
         const make = (): Promise<BuiltImage> => build(undelivered(options), { answers: false });

@@ -12,6 +12,7 @@ import { ignoreMatcher, type IgnoreMatcher } from "../dockerfile/ignore.ts";
 import type { Faults } from "./faults.ts";
 import { filtered, ignorePatterns, readInside } from "./ignored-tree.ts";
 import type { BuildOptions } from "./options.ts";
+import { withoutCache } from "./without-cache.ts";
 
 /** The Dockerfile is not where it was said to be. */
 export class InputError extends UndockedError<"DOCKERFILE_NOT_FOUND"> {}
@@ -42,7 +43,7 @@ export interface DockerfileText {
 /** Reads what the options name. */
 export function readInput(options: BuildOptions, faults: Faults): BuildInput {
   const project = resolve(options.project ?? (typeof options.context === "string" ? options.context : "."));
-  const projectTree = faults.collect(() => directoryTree(project, treeOptions(options)));
+  const projectTree = faults.collect(() => ownTree(project, options));
   if (projectTree === undefined) return { project };
   const mapped = faults.collect(() =>
     mappedTree(contextTree(options, projectTree), projectTree, options.files ?? []),
@@ -81,11 +82,15 @@ export function treeOptions({ verify }: Pick<BuildOptions, "verify">): Directory
   return { identities: verify === "content" ? "none" : "stat" };
 }
 
+function ownTree(directory: string, options: BuildOptions): SourceTree {
+  return withoutCache(directoryTree(directory, treeOptions(options)), directory, options.cache);
+}
+
 /** The context directory; nothing when there are only mappings. */
 function contextTree(options: BuildOptions, project: SourceTree): SourceTree {
   const { context, files } = options;
   if (typeof context === "object") return context;
-  if (context !== undefined) return directoryTree(resolve(context), treeOptions(options));
+  if (context !== undefined) return ownTree(resolve(context), options);
   return files === undefined ? project : memoryTree({});
 }
 

@@ -9,6 +9,7 @@ import { readInput, treeOptions } from "./input.ts";
 import { checkOptions, requestedPlatforms, type BuildOptions } from "./options.ts";
 import { mergeFindings } from "./platform-faults.ts";
 import { scope } from "./scope.ts";
+import { usableCache, writingToCache } from "./usable-cache.ts";
 import { openWorkspace } from "./workspace.ts";
 
 /** A plan, and those for all platforms that were asked for. */
@@ -27,10 +28,15 @@ export async function planBuild(options: BuildOptions = {}): Promise<PlannedBuil
   return await plan(checkOptions(options));
 }
 
-async function plan(options: BuildOptions): Promise<PlannedBuild> {
+async function plan(given: BuildOptions): Promise<PlannedBuild> {
+  const { cache, warnings } = await usableCache(given);
+  const options = { ...given, cache };
   const checked = await checkInput(options);
   if (checked.targets.every(({ plan }) => plan.requiredBases.length === 0))
-    return plannedBuild(checked.targets.map(({ plan }) => plan));
+    return plannedBuild(
+      checked.targets.map(({ plan }) => plan),
+      warnings,
+    );
   await using workspace = await openWorkspace(options);
   await using held = scope();
   const { namedContexts = {}, signal, onEvent } = options;
@@ -46,13 +52,16 @@ async function plan(options: BuildOptions): Promise<PlannedBuild> {
     }),
   );
   try {
-    return plannedBuild(await completePlans(checked, bases));
+    const complete = () => completePlans(checked, bases);
+    return plannedBuild(await writingToCache(cache, workspace.directory, complete), warnings);
   } catch (error) {
     throw workspace.offline?.together(error) ?? error;
   }
 }
 
-function plannedBuild(plans: readonly BuildPlan[]): PlannedBuild {
+/** @param warnings - of the cache */
+function plannedBuild(made: readonly BuildPlan[], warnings: readonly Diagnostic[]): PlannedBuild {
+  const plans = made.map((plan) => ({ ...plan, warnings: [...warnings, ...plan.warnings] }));
   const [first] = plans;
   if (first === undefined) throw new Error("a build is for a platform");
   return { ...first, plans };

@@ -1,7 +1,9 @@
 import { UndockedError } from "@undocked/registry";
 
 /** A place of this machine where a build has to write refuses it. */
-export class PlaceError extends UndockedError<"CACHE_UNUSABLE" | "OUTPUT_UNWRITABLE"> {}
+export class PlaceError extends UndockedError<
+  "CACHE_UNUSABLE" | "OUTPUT_UNWRITABLE" | "TEMPORARY_UNUSABLE"
+> {}
 
 /** What the operating system refused, with the path that it was about. */
 export function isSystemError(error: unknown): error is NodeJS.ErrnoException {

@@ -1,5 +1,4 @@
 import { rm } from "node:fs/promises";
-import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import type {
   Descriptor,
@@ -13,9 +12,11 @@ import { contentCache } from "../cache/content-cache.ts";
 import { indexCache, type IndexCache } from "../cache/index-cache.ts";
 import { recipeCache, type RecipeCache } from "../cache/recipe-cache.ts";
 import { referenceCache, type ReferenceCache } from "../cache/reference-cache.ts";
+import { defaultCache } from "./default-cache.ts";
 import { offlineLedger, type Offline } from "./offline.ts";
 import type { BuildOptions } from "./options.ts";
 import { givenClient, sharedClient } from "./shared-client.ts";
+import { PlaceError } from "./system-error.ts";
 
 /** What a build works with, and gives back when it is disposed of. */
 export interface Workspace extends AsyncDisposable {
@@ -47,7 +48,7 @@ export async function openWorkspace(options: BuildOptions): Promise<Workspace> {
   return {
     client: shared.client,
     directory,
-    content: contentCache(join(directory, "content")),
+    content: contentCache(contentOf(directory)),
     indexes: indexCache(join(directory, "indexes")),
     recipes: openRecipes(options),
     references: kept === undefined ? undefined : referenceCache(join(kept, "references")),
@@ -61,6 +62,11 @@ export async function openWorkspace(options: BuildOptions): Promise<Workspace> {
   };
 }
 
+/** Where content lies in a cache. */
+export function contentOf(directory: string): string {
+  return join(directory, "content");
+}
+
 /** What a client is made with; nothing for one that is shared. */
 export function clientOptions(registry: BuildOptions["registry"]): RegistryClientOptions {
   return registry === undefined || isClient(registry) ? {} : registry;
@@ -71,15 +77,17 @@ export function openRecipes({ cache }: BuildOptions): RecipeCache | undefined {
   return cache === false ? undefined : recipeCache(join(cacheDirectory(cache), "recipes"));
 }
 
-/** Where the cache lies: the directory named, else `undocked` in the user's cache directory. */
+/**
+ * Where the cache lies: the directory named, else `undocked` in the user's cache directory.
+ *
+ * @throws {PlaceError} `CACHE_UNUSABLE` where none is named and the user has none
+ */
 export function cacheDirectory(cache: string | false | undefined): string {
-  return resolve(typeof cache === "string" ? cache : defaultCache(process.env));
-}
-
-/** By the XDG base directory specification; on Windows, the local application data. */
-function defaultCache(env: NodeJS.ProcessEnv): string {
-  const caches = env["XDG_CACHE_HOME"] ?? env["LOCALAPPDATA"];
-  return join(caches === undefined || caches === "" ? join(homedir(), ".cache") : caches, "undocked");
+  const directory = typeof cache === "string" ? cache : defaultCache(process.env);
+  if (directory !== undefined) return resolve(directory);
+  throw new PlaceError("CACHE_UNUSABLE", "This user has no home directory, and so no place for a cache.", {
+    hint: "Name a directory for the cache, or set XDG_CACHE_HOME to one.",
+  });
 }
 
 function isClient(registry: BuildOptions["registry"]): registry is RegistryClient {

@@ -85,12 +85,17 @@ function isDamage(error: unknown): boolean {
   );
 }
 
+/** The folders that content is written to, the outermost first. */
+export function contentFolders(directory: string): readonly string[] {
+  return [directory, join(directory, "blobs"), join(directory, "blobs", "sha256")];
+}
+
 /**
  * Takes away what stands where a layout has a directory, and what should make it a layout and does not: whoever writes makes it
  * anew. What is missing is left alone: another build may just be making it.
  */
 async function mend(directory: string, layout: OciLayout): Promise<void> {
-  for (const path of [directory, join(directory, "blobs"), join(directory, "blobs", "sha256")]) {
+  for (const path of contentFolders(directory)) {
     // A link to a directory is somebody's own will.
     const isDirectory = await stat(path).then(
       (status) => status.isDirectory(),
