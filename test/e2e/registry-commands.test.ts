@@ -1,6 +1,15 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -17,6 +26,7 @@ import {
 } from "@undocked/registry";
 import { startRegistry, type RunningRegistry } from "@undocked/registry/server";
 import { buildCli, runCli } from "../support/cli.ts";
+import { startProxy } from "../support/proxy.ts";
 import { lacks } from "../support/tools.ts";
 import {
   randomArtifact,
@@ -241,6 +251,88 @@ describe("undocked login and logout", () => {
     expect([code, stdout, stderr]).toEqual([1, "", expect.stringContaining("UNAUTHORIZED")]);
     expect(stderr).not.toContain("canary");
     expect(existsSync(config())).toBe(false);
+  });
+});
+
+describe("what a registry's client meets on the way", () => {
+  const login = { auth: Buffer.from("user:CANARY").toString("base64") };
+  const withConfig = (config: unknown, env: Readonly<Record<string, string>>, ...args: readonly string[]) => {
+    const content = JSON.stringify(config);
+    mkdirSync(join(place, "docker"));
+    writeFileSync(join(place, "docker/config.json"), content);
+    return runCli(args, { cwd: place, env: { HOME: place, DOCKER_CONFIG: join(place, "docker"), ...env } });
+  };
+  const closed = () => startRegistry({ auth: { type: "basic", users: { user: "CANARY" } } });
+
+  test("a credential helper that is not there is told, once, before the refusal", async () => {
+    await using server = await closed();
+    const { code, stderr } = await withConfig(
+      { credsStore: "none-such" },
+      {},
+      "copy",
+      `${server.host}/a:1`,
+      "oci:a",
+    );
+    expect([code, stderr.match(/^warning: .*$/gm)]).toEqual([
+      1,
+      ["warning: The credential helper docker-credential-none-such is not installed."],
+    ]);
+    expect(stderr.indexOf("warning:")).toBeLessThan(stderr.indexOf("UNAUTHORIZED"));
+  });
+
+  test("nothing of it is told to who wants it quiet", async () => {
+    await using server = await closed();
+    const copy = ["copy", "--quiet", `${server.host}/a:1`, "oci:a"];
+    const { code, stderr } = await withConfig({ credsStore: "none-such" }, {}, ...copy);
+    expect([code, stderr.includes("UNAUTHORIZED"), stderr.includes("none-such")]).toEqual([1, true, false]);
+  });
+
+  test("a build shows it in its own way", async () => {
+    await using server = await closed();
+    writeFileSync(join(place, "Dockerfile"), `FROM ${server.host}/a:1\n`);
+    const build = ["build", ".", "--progress", "json", "--cache-dir", "cache"];
+    const { code, stderr } = await withConfig({ credsStore: "none-such" }, {}, ...build);
+    const notes = stderr.split("\n").filter((line) => line.startsWith("{"));
+    expect([code, notes.map((line) => JSON.parse(line) as unknown)]).toEqual([
+      1,
+      [
+        {
+          kind: "note",
+          text: "warning: The credential helper docker-credential-none-such is not installed.",
+        },
+      ],
+    ]);
+  });
+
+  test("a login that is not sent in the clear is told, and not what it is", async () => {
+    await using server = await closed();
+    using proxy = await startProxy(() => server.host, "pass");
+    const { code, stderr } = await withConfig(
+      { auths: { "reg.example": login } },
+      { HTTP_PROXY: proxy.url },
+      "tags",
+      "reg.example/a",
+      "--plain-http",
+      "http://REG.example/",
+    );
+    expect([code, proxy.seen.length > 0]).toEqual([1, true]);
+    expect(stderr).toContain("warning: The login for reg.example is not sent: it is on plain http.\n");
+    expect(stderr).not.toContain("CANARY");
+    expect(stderr).not.toContain(login.auth);
+  });
+
+  test("a wait is told", async () => {
+    const slow = { kind: "status", status: 429, retryAfter: "1" } as const;
+    const undo = registry.inject({ ...slow, path: /\/tags\//, times: 1 });
+    const { code, stdout, stderr } = await undocked("tags", app());
+    undo();
+    expect([code, stdout.split("\n").length > 1]).toEqual([0, true]);
+    expect(stderr).toBe(`waiting 1 s for ${registry.host}: 429 TOOMANYREQUESTS\n`);
+  });
+
+  test.each(["https://reg.example", "reg.example/a", "a b", ""])("--plain-http takes no %j", async (host) => {
+    const { code, stderr } = await undocked("tags", app(), `--plain-http=${host}`);
+    expect([code, stderr]).toEqual([2, expect.stringContaining("--plain-http")]);
   });
 });
 

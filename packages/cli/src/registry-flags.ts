@@ -11,6 +11,7 @@ import {
 } from "@undocked/registry";
 import { UsageError, type Arguments, type Flag } from "./args.ts";
 import type { Io } from "./io.ts";
+import { registryNotices } from "./render/registry-notices.ts";
 
 /** What every command that talks to registries takes. */
 export const registryFlags: Readonly<Record<string, Flag>> = {
@@ -22,11 +23,20 @@ export const registryFlags: Readonly<Record<string, Flag>> = {
   },
 };
 
-export async function registryOptions(flags: Arguments, io: Io): Promise<RegistryClientOptions> {
+/** @param tell - gets a line of each warning and wait. Default: they go to standard error, unless the command is to be quiet */
+export async function registryOptions(
+  flags: Arguments,
+  io: Io,
+  tell: (line: string) => void = flags.is("quiet")
+    ? () => undefined
+    : (line) => void io.stderr.write(`${line}\n`),
+): Promise<RegistryClientOptions> {
   const paths = flags.texts("registry-ca");
   const ca = await Promise.all(paths.map((path) => readCertificates(resolve(io.cwd, path))));
-  const hosts = Object.fromEntries(flags.texts("plain-http").map((host) => [host, { plainHttp: true }]));
-  return { hosts, ...(ca.length === 0 ? {} : { ca }) };
+  const hosts = Object.fromEntries(
+    flags.texts("plain-http").map((host) => [plainHost(host), { plainHttp: true }]),
+  );
+  return { hosts, onEvent: registryNotices(tell), ...(ca.length === 0 ? {} : { ca }) };
 }
 
 /**
@@ -44,6 +54,13 @@ export async function choosePlatform(
   const wanted = parsePlatform(platform);
   const document = parseManifestDocument(await readAll(source.fetch(root, { signal })), root.mediaType);
   return document.kind === "index" ? selectPlatform(document.index, wanted) : root;
+}
+
+/** A host as references spell it, also as a URL. */
+function plainHost(text: string): string {
+  const host = /^(?:http:\/\/)?((?:[a-z0-9._-]+|\[[0-9a-f:]+\])(?::\d{1,5})?)\/?$/i.exec(text)?.[1];
+  if (host !== undefined) return host.toLowerCase();
+  throw new UsageError(`--plain-http takes HOST[:PORT], not ${JSON.stringify(text)}.`);
 }
 
 async function readCertificates(path: string): Promise<string> {

@@ -89,18 +89,18 @@ export const usage: Usage = {
 export const command: Command = async (argv, io, signal) => {
   const flags = parseArguments(usage, argv.map(withPlanForm));
   const plan = choice(flags, "plan", ["text", "json"] as const);
-  if (flags.is("check")) {
-    const { showChecks } = await import("../preview.ts");
-    return showChecks(await buildOptions(flags, io), io);
-  }
-  if (plan !== undefined) {
-    const { showPlans } = await import("../preview.ts");
-    return await showPlans({ ...(await buildOptions(flags, io)), signal }, plan, io);
-  }
   const display = flags.is("quiet")
     ? silentDisplay()
     : progressDisplay(choice(flags, "progress", progressModes) ?? "auto", io);
-  const options = await buildOptions(flags, io);
+  const options = await buildOptions(flags, io, display.note);
+  if (flags.is("check")) {
+    const { showChecks } = await import("../preview.ts");
+    return showChecks(options, io);
+  }
+  if (plan !== undefined) {
+    const { showPlans } = await import("../preview.ts");
+    return await showPlans({ ...options, signal }, plan, io);
+  }
   const files = {
     ...optional("metadataFile", path(flags, io, "metadata-file")),
     ...optional("iidFile", path(flags, io, "iidfile")),
@@ -113,7 +113,7 @@ export const command: Command = async (argv, io, signal) => {
   );
   if (flags.is("quiet")) for (const warning of image.warnings) io.stderr.write(renderDiagnostic(warning));
   (takesStandardOutput(options) ? io.stderr : io.stdout).write(result(image, options));
-  await writeMetadata(image, files);
+  await writeMetadata(image, files, signal);
   return 0;
 };
 
@@ -132,7 +132,7 @@ function result(image: BuiltImage, options: BuildOptions): string {
   return names.map((name) => `${name}\n`).join("");
 }
 
-async function buildOptions(flags: Arguments, io: Io): Promise<BuildOptions> {
+async function buildOptions(flags: Arguments, io: Io, tell: (line: string) => void): Promise<BuildOptions> {
   const [context, ...more] = flags.positionals;
   if (more.length > 0) throw new UsageError(`build takes one context, not ${flags.positionals.length}.`);
   if (context === "")
@@ -179,7 +179,7 @@ async function buildOptions(flags: Arguments, io: Io): Promise<BuildOptions> {
     ...optional("offline", flags.is("offline") ? true : undefined),
     ...optional("verify", choice(flags, "verify", ["stat", "content"] as const)),
     ...optional("compression", parseCompression(flags.text("compression"))),
-    registry: await registryOptions(flags, io),
+    registry: await registryOptions(flags, io, tell),
   };
 }
 

@@ -26,7 +26,7 @@ export const command: Command = async (argv, io, signal) => {
   const [source, destination] = [parsePlace(from, io.cwd), parsePlace(to, io.cwd)];
   const convert = choiceOf(flags, "convert", ["oci", "docker"]);
   const display = flags.is("quiet") ? silentDisplay() : progressDisplay("auto", io);
-  await using client = registryClient(await registryOptions(flags, io));
+  await using client = registryClient(await registryOptions(flags, io, display.note));
   await using target = await openTarget(destination, source, client);
   await using image = await openPlace(source, client, signal);
   const root = await choosePlatform(image.root, image.source, flags.text("platform"), signal);

@@ -7,6 +7,8 @@ export type ProgressMode = (typeof progressModes)[number];
 
 export interface Progress {
   readonly onEvent: (event: BuildEvent) => void;
+  /** Shows a line that belongs to no event of the build. */
+  readonly note: (line: string) => void;
   /** Clears what is only of the moment. */
   finish(): void;
 }
@@ -14,7 +16,8 @@ export interface Progress {
 /** Shows a build's events on standard error. `auto` is `tty` on a terminal, else `plain`. */
 export function progressDisplay(mode: ProgressMode, io: Io): Progress {
   if (mode === "json") {
-    return { onEvent: (event) => io.stderr.write(`${JSON.stringify(event)}\n`), finish: () => {} };
+    const write = (value: unknown): void => void io.stderr.write(`${JSON.stringify(value)}\n`);
+    return { onEvent: write, note: (text) => write({ kind: "note", text }), finish: () => {} };
   }
   return mode === "tty" || (mode === "auto" && io.stderr.isTTY === true)
     ? terminalDisplay(io)
@@ -23,7 +26,7 @@ export function progressDisplay(mode: ProgressMode, io: Io): Progress {
 
 /** Nothing but warnings. */
 export function silentDisplay(): Progress {
-  return { onEvent: () => {}, finish: () => {} };
+  return { onEvent: () => {}, note: () => {}, finish: () => {} };
 }
 
 function plainDisplay(io: Io): Progress {
@@ -32,6 +35,7 @@ function plainDisplay(io: Io): Progress {
       const line = describe(event);
       if (line !== undefined) io.stderr.write(line);
     },
+    note: (line) => io.stderr.write(`${line}\n`),
     finish: () => {},
   };
 }
@@ -52,6 +56,7 @@ function terminalDisplay(io: Io): Progress {
       const line = describe(event);
       if (line !== undefined) io.stderr.write(`${clear}${line}`);
     },
+    note: (line) => io.stderr.write(`${clear}${line}\n`),
     finish: () => io.stderr.write(clear),
   };
 }
