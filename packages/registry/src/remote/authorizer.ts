@@ -7,6 +7,7 @@ import { judgeRealm } from "./realm.ts";
 import { describeRefusal } from "./location.ts";
 import { redactUrl } from "./redact.ts";
 import { RegistryError } from "./registry-error.ts";
+import { raceAbort, sharedRequests } from "./shared-requests.ts";
 
 /** What a request needs to be allowed. */
 export interface Permission {
@@ -47,6 +48,7 @@ export interface AuthorizerOptions {
     service: string | undefined,
     scopes: readonly string[],
     credential: Credential | undefined,
+    signal: AbortSignal,
   ) => Promise<Token>;
   readonly onEvent: (event: RegistryEvent) => void;
   readonly now: () => number;
@@ -61,7 +63,7 @@ interface HeldToken {
 export function authorizer(options: AuthorizerOptions): Authorizer {
   const { registry, now } = options;
   const tokens = new Map<string, HeldToken>();
-  const underWay = new Map<string, Promise<HeldToken>>();
+  const shareToken = sharedRequests<HeldToken>();
   const credentials = new Map<string, Promise<Credential | undefined>>();
   const refreshed = new Map<Credential, Credential>();
   const secrets = new Set<string>();
@@ -104,12 +106,11 @@ export function authorizer(options: AuthorizerOptions): Authorizer {
     const key = tokenKey(known, permission, credential);
     const held = tokens.get(key);
     if (held !== undefined && isFresh(held, permission, now())) return held;
-    let request = underWay.get(key);
-    if (request === undefined) {
-      request = fetchToken(known, permission, credential, key).finally(() => underWay.delete(key));
-      underWay.set(key, request);
-    }
-    return await raceAbort(request, signal);
+    return await shareToken(
+      key,
+      signal,
+      async (stop) => await fetchToken(known, permission, credential, key, stop),
+    );
   };
 
   const fetchToken = async (
@@ -117,12 +118,13 @@ export function authorizer(options: AuthorizerOptions): Authorizer {
     permission: Permission,
     credential: Credential | undefined,
     key: string,
+    signal: AbortSignal,
   ): Promise<HeldToken> => {
     const demanded = demands.get(demandKey(permission)) ?? [];
     const scopes = requestScopes(permission.scopes, demanded);
     const { realm, service } = known;
     const current = credential === undefined ? undefined : (refreshed.get(credential) ?? credential);
-    const token = await options.fetchToken(realm, service, scopes, current);
+    const token = await options.fetchToken(realm, service, scopes, current, signal);
     if (token.refreshToken !== undefined && credential !== undefined) {
       refreshed.set(credential, { ...credential, identityToken: token.refreshToken });
       secrets.add(token.refreshToken);
@@ -248,22 +250,4 @@ const LONG_MARGIN_MS = 60_000;
 function isFresh(token: HeldToken, permission: Permission, now: number): boolean {
   const margin = permission.long === true ? Math.min(LONG_MARGIN_MS, token.lifetimeMs / 2) : MARGIN_MS;
   return token.expiresAt - now > margin;
-}
-
-/** Shared work is not stopped when one of those who wait for it no longer does. */
-async function raceAbort<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return await work;
-  signal.throwIfAborted();
-  let stop: (() => void) | undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason);
-    signal.addEventListener("abort", stop, { once: true });
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    if (stop !== undefined) signal.removeEventListener("abort", stop);
-    // Whoever waits no more must not leave a rejection that nobody hears.
-    work.catch(() => undefined);
-  }
 }

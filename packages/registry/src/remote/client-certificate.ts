@@ -32,13 +32,14 @@ export async function withClientCertificate(
   { clients = [], ...host }: ConfiguredOptions,
   transport: Transport,
   limits: TimeLimits,
+  signal: AbortSignal,
 ): Promise<HostOptions> {
   const [first] = clients;
   if (first === undefined || host.cert !== undefined) return host;
   if (clients.length > 1 && origin.startsWith("https:")) {
     for (const client of clients) {
       const own = { ...host, ...client };
-      const outcome = await shown(origin, own, transport, limits);
+      const outcome = await shown(origin, own, transport, limits, signal);
       if (outcome === "taken") return own;
       if (outcome === "unreachable") break;
     }
@@ -54,6 +55,7 @@ async function shown(
   host: HostOptions,
   transport: Transport,
   limits: TimeLimits,
+  signal: AbortSignal,
 ): Promise<"taken" | "refused" | "unreachable"> {
   const request = {
     method: "GET",
@@ -61,12 +63,14 @@ async function shown(
     headers: {},
     tls: tlsOptions(host),
     ...connectLimit(host),
+    signal,
   };
   try {
     const response = await watched(transport, request, limits);
     await drain(response);
     return refusals.includes(response.status) ? "refused" : "taken";
   } catch (error) {
+    signal.throwIfAborted();
     const code = errorCodeOf(error) ?? "";
     // A server may answer with TLS's alert, or with the end of the connection.
     const byTls = code.startsWith("ERR_SSL") || ["EPROTO", "ECONNRESET", "EPIPE"].includes(code);

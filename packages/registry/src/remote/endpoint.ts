@@ -26,6 +26,7 @@ export async function findOrigin(
   host: HostOptions,
   transport: Transport,
   limits: TimeLimits,
+  signal: AbortSignal,
 ): Promise<string> {
   const name = apiHost(registry);
   if (host.plainHttp === true) return `http://${name}`;
@@ -37,10 +38,12 @@ export async function findOrigin(
       headers: {},
       tls: tlsOptions(host),
       ...connectLimit(host),
+      signal,
     };
     await drain(await watched(transport, request, limits));
     return `https://${name}`;
   } catch (error) {
+    signal.throwIfAborted();
     const code = errorCodeOf(error) ?? "";
     const noTls = code === "EPROTO" || code.startsWith("ERR_SSL") || code === "ECONNRESET";
     return noTls || code === "ECONNREFUSED" ? `http://${name}` : `https://${name}`;

@@ -6,6 +6,7 @@ import { openLine, type Shared } from "./line.ts";
 import { mirrorMap, type Mirror, type MirrorSources } from "./mirrors.ts";
 import { RegistryError } from "./registry-error.ts";
 import type { RepositoryPlaces } from "./repository.ts";
+import { sharedRequests, type SharedRequests } from "./shared-requests.ts";
 
 // A mirror that does not answer is left alone for a while: each layer would wait for it anew.
 const DOWN_MS = 60_000;
@@ -13,7 +14,7 @@ const DOWN_MS = 60_000;
 /** Where things are: registries, and the mirrors of those. One line leads to each. */
 export interface Places {
   of(name: RepositoryName): RepositoryPlaces;
-  line(registry: string): Promise<RegistryLine>;
+  line(registry: string, signal: AbortSignal | undefined): Promise<RegistryLine>;
 }
 
 export function repositoryPlaces(
@@ -25,22 +26,25 @@ export function repositoryPlaces(
   const down = new Map<string, number>();
   let headers: Promise<Readonly<Record<string, string>>> | undefined;
 
-  const line = (registry: string): Promise<RegistryLine> =>
-    lines(registry, async () => {
+  const line: Places["line"] = (registry, signal) =>
+    lines(registry, signal, async (stop) => {
       // Docker's own configuration is read where its logins are.
       headers ??= options.credentials === undefined ? storedHeaders() : Promise.resolve({});
       const configured = await map.hostOptions(registry);
       const host = merged({ headers: await headers }, configured, shared.hostOptions(registry));
-      return await openLine({ registry, host }, shared);
+      return await openLine({ registry, host }, shared, stop);
     });
 
-  const mirrorLine = ({ registry, url, options: own }: Mirror): Promise<RegistryLine> =>
-    lines(JSON.stringify([registry, url, own]), async () => {
+  const mirrorLine = (
+    { registry, url, options: own }: Mirror,
+    signal: AbortSignal | undefined,
+  ): Promise<RegistryLine> =>
+    lines(JSON.stringify([registry, url, own]), signal, async (stop) => {
       const host = merged(shared.hostOptions(registry), own);
       // It has others beside it: one more try, and on.
       const retry = { ...shared.retry, retries: Math.min(1, shared.retry.retries ?? 1) };
       const known = url === undefined ? {} : { origin: new URL(url).origin };
-      return await openLine({ registry, host, ...known }, { ...shared, retry });
+      return await openLine({ registry, host, ...known }, { ...shared, retry }, stop);
     });
 
   const stateOf = (url: string, of: string): MirrorState => ({
@@ -50,26 +54,26 @@ export function repositoryPlaces(
   });
 
   const of = (name: RepositoryName): RepositoryPlaces => {
-    const open = async (access: "read" | "write"): Promise<RepositoryContext> => {
+    const open: RepositoryPlaces["open"] = async (access, { signal }) => {
       // What is blocked is not written to either.
       const { upstream } = await map.plan(name);
       if (access === "write" && !upstream.includes("push")) throw readOnly(name);
-      const opened = await line(name.registry);
+      const opened = await line(name.registry, signal);
       return contextOf(name, opened, `${opened.origin}/v2`);
     };
     return {
       open,
-      async readers(capability) {
+      async readers(capability, options) {
         const plan = await map.plan(name);
         const able = plan.mirrors.filter(({ capabilities }) => capabilities.includes(capability));
         const mirrors = await Promise.all(
           able.map(async (mirror) => {
-            const opened = await mirrorLine(mirror);
+            const opened = await mirrorLine(mirror, options.signal);
             const { url = `${opened.origin}/v2` } = mirror;
             return { ...contextOf(mirror, opened, url), mirror: stateOf(url, name.registry) };
           }),
         );
-        return plan.upstream.includes(capability) ? [...mirrors, await open("read")] : mirrors;
+        return plan.upstream.includes(capability) ? [...mirrors, await open("read", options)] : mirrors;
       },
     };
   };
@@ -102,14 +106,14 @@ function merged(...parts: readonly ConfiguredOptions[]): ConfiguredOptions {
 }
 
 /** Makes each thing once, and again only if that failed. */
-function keeper<T>(): (key: string, make: () => Promise<T>) => Promise<T> {
-  const kept = new Map<string, Promise<T>>();
-  return (key, make) => {
-    const known = kept.get(key);
-    if (known !== undefined) return known;
-    const made = make();
-    kept.set(key, made);
-    made.catch(() => kept.delete(key));
-    return made;
-  };
+function keeper<T>(): SharedRequests<T> {
+  const kept = new Map<string, T>();
+  const share = sharedRequests<T>();
+  return async (key, signal, make) =>
+    kept.get(key) ??
+    (await share(key, signal, async (stop) => {
+      const made = await make(stop);
+      kept.set(key, made);
+      return made;
+    }));
 }

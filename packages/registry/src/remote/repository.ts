@@ -76,9 +76,12 @@ export interface RemoteRepository
 /** The places that a repository's content is at. */
 export interface RepositoryPlaces {
   /** The registry itself: all that is written goes there, and nowhere else. */
-  readonly open: (access: "read" | "write") => Promise<RepositoryContext>;
+  readonly open: (access: "read" | "write", options: CallOptions) => Promise<RepositoryContext>;
   /** Where to read, in the order to ask; the registry is the last. */
-  readonly readers: (capability: MirrorCapability) => Promise<readonly RepositoryContext[]>;
+  readonly readers: (
+    capability: MirrorCapability,
+    options: CallOptions,
+  ) => Promise<readonly RepositoryContext[]>;
 }
 
 export interface RepositoryOptions {
@@ -98,7 +101,7 @@ export function remoteRepository(
     reference: { registry, repository },
     async *fetch(target, options = {}) {
       using limit = deadline(options, totalMs);
-      const places = await readers("pull");
+      const places = await readers("pull", limit);
       if (isDocument(target)) {
         const { bytes } = await firstAnswer(places, limit, (place) =>
           fetchManifest(place, target.digest, limit, target),
@@ -109,30 +112,30 @@ export function remoteRepository(
         const elsewhere = foreignLayers === "fetch" && hasOwnUrls(target);
         yield* verified(
           target,
-          elsewhere ? foreignContent(await open("read"), target, content, limit) : content,
+          elsewhere ? foreignContent(await open("read", limit), target, content, limit) : content,
         );
       }
     },
     async exists(target, options = {}) {
       using limit = deadline(options, totalMs);
-      const context = await open("read");
+      const context = await open("read", limit);
       return isDocument(target)
         ? await manifestExists(context, target.digest, limit)
         : await blobExists(context, target, limit);
     },
     async push(expected, content, options = {}) {
       using limit = deadline(options, totalMs);
-      const context = await open("write");
+      const context = await open("write", limit);
       if (isDocument(expected)) await pushWithSubject(context, expected, content, { ...options, ...limit });
       else await pushBlob(context, expected, content, upload, { ...options, ...limit });
     },
     async pushNamed(expected, content, references, options = {}) {
       using limit = deadline(options, totalMs);
-      await pushNamedWithSubject(await open("write"), expected, content, references, limit);
+      await pushNamedWithSubject(await open("write", limit), expected, content, references, limit);
     },
     async ingest(mediaType, content, options = {}) {
       using limit = deadline(options, totalMs);
-      const context = await open("write");
+      const context = await open("write", limit);
       return await ingest(context, mediaType, content, upload, limit, async (found, bytes) => {
         const again = replayable(() => contentOf(bytes));
         if (isDocument(found)) await pushWithSubject(context, found, again, limit);
@@ -141,49 +144,49 @@ export function remoteRepository(
     },
     async pushStream(content, describe, options = {}) {
       using limit = deadline(options, totalMs);
-      await pushStream(await open("write"), content, describe, { ...options, ...limit });
+      await pushStream(await open("write", limit), content, describe, { ...options, ...limit });
     },
     async resolve(reference, options = {}) {
       using limit = deadline(options, totalMs);
-      const places = await readers(isDigest(reference) ? "pull" : "resolve");
+      const places = await readers(isDigest(reference) ? "pull" : "resolve", limit);
       return await firstAnswer(places, limit, (place) => resolveManifest(place, reference, limit));
     },
     async find(reference, options = {}) {
       using limit = deadline(options, totalMs);
-      return await findManifest(await open("read"), reference, limit);
+      return await findManifest(await open("read", limit), reference, limit);
     },
     async tag(target, reference, options = {}) {
       using limit = deadline(options, totalMs);
-      await tagManifest(await open("write"), target, reference, limit);
+      await tagManifest(await open("write", limit), target, reference, limit);
     },
     async tagAll(target, references, options = {}) {
       using limit = deadline(options, totalMs);
-      await tagManifestAll(await open("write"), target, references, limit);
+      await tagManifestAll(await open("write", limit), target, references, limit);
     },
     async mount(target, from, options = {}) {
       using limit = deadline(options, totalMs);
-      return await mountBlob(await open("write"), target, from, limit);
+      return await mountBlob(await open("write", limit), target, from, limit);
     },
     async fetchManifest(reference, options = {}) {
       using limit = deadline(options, totalMs);
-      const places = await readers(isDigest(reference) ? "pull" : "resolve");
+      const places = await readers(isDigest(reference) ? "pull" : "resolve", limit);
       return await firstAnswer(places, limit, (place) => fetchManifest(place, reference, limit));
     },
     async describeBlob(digest, options = {}) {
       using limit = deadline(options, totalMs);
-      return await describeBlob(await open("read"), digest, limit);
+      return await describeBlob(await open("read", limit), digest, limit);
     },
     async *tags(options = {}) {
       using limit = deadline(options, totalMs);
-      yield* listTags(await open("read"), limit);
+      yield* listTags(await open("read", limit), limit);
     },
     async *referrers(subject, options = {}) {
       using limit = deadline(options, totalMs);
-      yield* firstReferrers(await readers("referrers"), subject, { ...options, ...limit });
+      yield* firstReferrers(await readers("referrers", limit), subject, { ...options, ...limit });
     },
     async delete(target, options = {}) {
       using limit = deadline(options, totalMs);
-      return await deleteWithSubject(await open("write"), target, limit);
+      return await deleteWithSubject(await open("write", limit), target, limit);
     },
   };
 }

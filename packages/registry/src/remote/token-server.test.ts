@@ -68,7 +68,7 @@ describe(`${tokenExchange.length} token exchanges`, () => {
     const authority = authorizer({
       registry: "reg.example",
       credentials: async () => it.credential ?? undefined,
-      fetchToken: async (realm, service, scopes, credential) => {
+      fetchToken: async (realm, service, scopes, credential, signal) => {
         const server = {
           transport,
           tlsOf: () => undefined,
@@ -77,7 +77,7 @@ describe(`${tokenExchange.length} token exchanges`, () => {
           retry: { retries: 0 },
           now: Date.now,
         };
-        const token = await fetchToken(server, realm, service, scopes, credential);
+        const token = await fetchToken(server, realm, service, scopes, credential, signal);
         lifetime = token.lifetimeSeconds;
         ({ refreshToken } = token);
         return token;

@@ -33,6 +33,7 @@ export async function fetchToken(
   service: string | undefined,
   scopes: readonly string[],
   credential: Credential | undefined,
+  signal: AbortSignal,
 ): Promise<Token> {
   const secrets = secretsOf(credential);
   const requests = planTokenRequests({
@@ -42,7 +43,7 @@ export async function fetchToken(
     ...(credential === undefined ? {} : { credential }),
   });
   for (const [index, request] of requests.entries()) {
-    const { response, bytes } = await send(options, request);
+    const { response, bytes } = await send(options, request, signal);
     if (response.status === 200) return tokenOf(bytes, request);
     const isLast = index === requests.length - 1;
     if (isLast || !request.unlessStatus.includes(response.status)) {
@@ -82,13 +83,17 @@ interface TokenAnswer {
   readonly bytes?: Uint8Array | undefined;
 }
 
-async function send(options: TokenServerOptions, request: TokenRequest): Promise<TokenAnswer> {
+async function send(
+  options: TokenServerOptions,
+  request: TokenRequest,
+  signal: AbortSignal,
+): Promise<TokenAnswer> {
   const { retries = 5 } = options.retry;
   for (let attempt = 0; ; attempt += 1) {
     const isLast = attempt >= retries;
     let wait: number;
     try {
-      const answer = await follow(options, request);
+      const answer = await follow(options, request, signal);
       if (answer.status === 200) {
         return { response: answer, bytes: await readBody(answer, tokenAnswerLimit) };
       }
@@ -98,17 +103,22 @@ async function send(options: TokenServerOptions, request: TokenRequest): Promise
         parseRetryAfter(answer.headers.get("retry-after"), options.now()) ??
         backoffMs(attempt, options.retry);
     } catch (error) {
+      signal.throwIfAborted();
       if (error instanceof RegistryError && error.code === "REDIRECT_REFUSED") throw error;
       const { failure, repeatable } = networkFailure(error, request);
       if (isLast || !repeatable) throw failure;
       wait = backoffMs(attempt, options.retry);
     }
-    await pauseFor(wait, undefined);
+    await pauseFor(wait, signal);
   }
 }
 
 /** A redirected question loses its login on another origin; one that holds a secret in its body is not sent on at all. */
-async function follow(options: TokenServerOptions, request: TokenRequest): Promise<HttpResponse> {
+async function follow(
+  options: TokenServerOptions,
+  request: TokenRequest,
+  signal: AbortSignal,
+): Promise<HttpResponse> {
   const visited = [request.url];
   let url = request.url;
   let { authorization } = request;
@@ -128,6 +138,7 @@ async function follow(options: TokenServerOptions, request: TokenRequest): Promi
         ...(request.form === undefined ? {} : { body: Buffer.from(request.form) }),
         ...(tls === undefined ? {} : { tls }),
         ...(publicOnly ? { publicOnly } : {}),
+        signal,
       },
       options.limits,
     );
