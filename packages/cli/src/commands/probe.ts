@@ -14,7 +14,7 @@ export const usage: Usage = {
     port: { short: "p", value: "PORT", help: "Default: 8082" },
     address: { value: "ADDRESS", help: "A loopback address (default: 127.0.0.2)" },
     path: { value: "PATH", help: "Of the request (default: /)" },
-    timeout: { value: "SECONDS", help: "How long to wait for the port (default: 10)" },
+    timeout: { value: "SECONDS", help: "How long to wait for the port and the answer (default: 10)" },
     json: { help: "Print the result as JSON" },
     ...registryFlags,
   },
@@ -32,6 +32,11 @@ export const command: Command = async (argv, io, signal) => {
     throw new UsageError(
       `--address takes a loopback address such as 127.0.0.2, not ${JSON.stringify(address)}.`,
     );
+  const path = rooted(flags.text("path") ?? "/");
+  if (!visible.test(path))
+    throw new UsageError(
+      `--path takes visible ASCII characters, others percent-encoded, and not ${JSON.stringify(path)}.`,
+    );
   await using client = registryClient(await registryOptions(flags, io));
   await using image = await openImage(target, { client, directory: io.cwd, signal });
   const [root, ...others] = image?.roots ?? [];
@@ -43,11 +48,10 @@ export const command: Command = async (argv, io, signal) => {
     throw new UsageError(
       `${target} holds ${image.roots.length} images; name one by its tag, as ${target}:TAG.`,
     );
-  const path = flags.text("path") ?? "/";
   const result = await probeImage(root, image.source, {
     port,
     address,
-    path: path.startsWith("/") ? path : `/${path}`,
+    path,
     timeoutMs: seconds * 1000,
     signal,
   });
@@ -56,6 +60,11 @@ export const command: Command = async (argv, io, signal) => {
 };
 
 const loopback = /^127(?:\.(?:\d|[1-9]\d|1\d\d|2[0-4]\d|25[0-5])){3}$/;
+const visible = /^[!-~]+$/;
+
+function rooted(path: string): string {
+  return path.startsWith("/") ? path : `/${path}`;
+}
 
 function numberIn(flag: string, text: string, most: number): number {
   const number = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;

@@ -2,14 +2,31 @@
 export interface Job {
   readonly root: string;
   readonly workingDirectory: string;
+  /** Where the program lies, for those inside of the root. */
+  readonly program: string;
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly address: string;
   readonly port: number;
   readonly path: string;
   readonly timeoutMs: number;
-  /** Host programs, by their paths. */
-  readonly tools: { readonly unshare: string; readonly ip: string; readonly mount: string };
+  readonly tools: HostTools;
+}
+
+/** Host programs, by their paths. */
+export interface HostTools {
+  readonly unshare: string;
+  readonly ip: string;
+  readonly mount: string;
+  readonly umount: string;
+  readonly pivotRoot: string;
+  readonly mkfifo: string;
+  readonly sh: string;
+}
+
+/** Instead of an observation: what of the host's refused itself. */
+export interface Refusal {
+  readonly refused: string;
 }
 
 /** What it saw. */
@@ -28,7 +45,7 @@ export interface Observation {
   readonly output: string;
 }
 
-/** The text of a program for `node -e`: it takes a {@link Job} as its argument and prints an {@link Observation}. */
+/** The text of a program for `node -e`: it takes a {@link Job} as its argument and prints an {@link Observation} or a {@link Refusal}. */
 export function agentSource(): string {
   return `(${agent.toString()})()`;
 }
@@ -36,39 +53,140 @@ export function agentSource(): string {
 /**
  * Runs as the first process of namespaces of its own, so that all it started ends with it. Nothing outside of the function is there: it
  * travels as text.
+ *
+ * It makes the image's root its own before it starts the program: what acts on the program, as the image's environment, then meets no
+ * program of the host, and the program no file of the host.
  */
 function agent(): void {
   const { spawn, spawnSync } = process.getBuiltinModule("node:child_process");
-  const { connect } = process.getBuiltinModule("node:net");
+  const fs = process.getBuiltinModule("node:fs");
+  const { connect, Socket } = process.getBuiltinModule("node:net");
   const { get } = process.getBuiltinModule("node:http");
   const job: Job = JSON.parse(process.argv[1] ?? "");
   const { root, tools, port, address } = job;
-  const quiet = { stdio: "ignore", env: {} } as const;
-  spawnSync(tools.ip, ["link", "set", "lo", "up"], quiet);
-  // Best effort: a program that needs none of these runs without.
-  spawnSync(tools.mount, ["-t", "proc", "proc", `${root}/proc`], quiet);
-  for (const name of ["null", "zero", "full", "random", "urandom"])
-    spawnSync(tools.mount, ["--bind", `/dev/${name}`, `${root}/dev/${name}`], quiet);
+  // Whoever started this is gone: so is what it was for.
+  process.stdin.on("end", () => process.exit(1)).resume();
 
-  const started = Date.now();
+  function print(told: Observation | Refusal): void {
+    process.stdout.write(JSON.stringify(told), () => process.exit(0));
+  }
+
+  function runs(program: string, ...args: readonly string[]): boolean {
+    return spawnSync(program, args, { stdio: "ignore", env: {} }).status === 0;
+  }
+
+  /** A pipe, which unlike the sockets of `spawn` can be opened again as /dev/stdout. */
+  function makePipe(): { readonly output: number; readonly input: number } {
+    runs(tools.mount, "-t", "tmpfs", "tmpfs", root);
+    const fifo = `${root}/pipe`;
+    runs(tools.mkfifo, "-m", "666", fifo);
+    const output = fs.openSync(fifo, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
+    const input = fs.openSync(fifo, fs.constants.O_WRONLY);
+    runs(tools.umount, "-l", root);
+    return { output, input };
+  }
+
+  /** What a runtime mounts (runtime-spec, config-linux.md). Best effort: a program that needs none of these runs without. */
+  function mountDefaults(): void {
+    const isDirectory = (path: string) =>
+      fs.lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+    const [proc, sys, dev] = [`${root}/proc`, `${root}/sys`, `${root}/dev`];
+    if (isDirectory(proc)) runs(tools.mount, "-t", "proc", "proc", proc);
+    if (isDirectory(sys)) runs(tools.mount, "-t", "sysfs", "-o", "ro,nosuid,nodev,noexec", "sysfs", sys);
+    const hasOwnDevices =
+      isDirectory(dev) && runs(tools.mount, "-t", "tmpfs", "-o", "mode=755,nosuid,size=64k", "tmpfs", dev);
+    if (!hasOwnDevices) return;
+    for (const name of ["null", "zero", "full", "random", "urandom"]) {
+      fs.writeFileSync(`${dev}/${name}`, "");
+      runs(tools.mount, "--bind", `/dev/${name}`, `${dev}/${name}`);
+    }
+    fs.mkdirSync(`${dev}/shm`);
+    runs(tools.mount, "-t", "tmpfs", "-o", "mode=1777,nosuid,nodev,noexec,size=64m", "shm", `${dev}/shm`);
+    fs.mkdirSync(`${dev}/pts`);
+    const terminals = "newinstance,ptmxmode=0666,mode=0620,nosuid,noexec";
+    runs(tools.mount, "-t", "devpts", "-o", terminals, "devpts", `${dev}/pts`);
+    for (const [name, target] of [
+      ["ptmx", "pts/ptmx"],
+      ["fd", "/proc/self/fd"],
+      ["stdin", "/proc/self/fd/0"],
+      ["stdout", "/proc/self/fd/1"],
+      ["stderr", "/proc/self/fd/2"],
+    ] as const)
+      fs.symlinkSync(target, `${dev}/${name}`);
+  }
+
+  /**
+   * Makes the image's root that of this process and takes the host's away. No program of the host can be started afterwards, so that the one
+   * that unmounts waits in mounts of its own, where the host's root still is. @returns what went wrong
+   */
+  async function enterRoot(): Promise<string | undefined> {
+    const mounts = fs.openSync("/proc/self/ns/mnt", "r");
+    const unmount = [tools.umount, "-l", "-N", "/proc/self/fd/3", "/"];
+    const keeper = spawn(
+      tools.unshare,
+      ["--mount", "--", tools.sh, "-c", 'echo && read -r _ && exec "$@"', "sh", ...unmount],
+      { stdio: ["pipe", "pipe", "ignore", mounts], env: {} },
+    );
+    fs.closeSync(mounts);
+    const unmounted = new Promise<boolean>((resolve) => {
+      keeper.once("error", () => resolve(false));
+      keeper.once("close", (code) => resolve(code === 0));
+    });
+    keeper.stdin?.on("error", () => undefined);
+    await new Promise((resolve) => {
+      keeper.stdout?.once("data", resolve);
+      void unmounted.then(resolve);
+    });
+    // One directory for both: the old root comes to lie upon the new one.
+    if (!runs(tools.pivotRoot, root, root)) return "pivot_root";
+    process.chdir("/");
+    keeper.stdin?.end("\n");
+    return (await unmounted) ? undefined : "umount";
+  }
+
+  async function run(): Promise<void> {
+    runs(tools.ip, "link", "set", "lo", "up");
+    const stdin = fs.openSync("/dev/null", "r");
+    const pipe = makePipe();
+    runs(tools.mount, "--bind", root, root);
+    mountDefaults();
+    const failed = await enterRoot();
+    if (failed !== undefined) return print({ refused: failed });
+    startProgram(stdin, pipe);
+    print(await observe());
+  }
+
+  let started = 0;
   let output = "";
   let ended: string | undefined;
   const hasEnded = (): boolean => ended !== undefined;
-  const child = spawn(tools.unshare, [`--root=${root}`, `--wd=${job.workingDirectory}`, "--", ...job.argv], {
-    env: job.env,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on("data", (chunk: unknown) => {
-      output = (output + String(chunk)).slice(-16_384);
-    });
+  const leftMs = (): number => Math.max(0, started + job.timeoutMs - Date.now());
+
+  /** The path is the program's, and the first argument the name that it is given. */
+  function startProgram(stdin: number, pipe: { readonly output: number; readonly input: number }): void {
+    started = Date.now();
+    const [argv0 = "", ...args] = job.argv;
+    const [cwd, env] = [job.workingDirectory, job.env];
+    try {
+      spawn(job.program, args, { argv0, cwd, env, stdio: [stdin, pipe.input, pipe.input] })
+        .on("error", (error) => {
+          ended ??= error.message;
+        })
+        .on("exit", (code, signal) => {
+          ended ??= signal === null ? `exit code ${code}` : `signal ${signal}`;
+        });
+    } catch (error) {
+      // What is rarer than ENOENT and EACCES is thrown.
+      ended = String(error);
+    }
+    fs.closeSync(stdin);
+    fs.closeSync(pipe.input);
+    new Socket({ fd: pipe.output, readable: true, writable: false })
+      .on("error", () => undefined)
+      .on("data", (chunk: unknown) => {
+        output = (output + String(chunk)).slice(-16_384);
+      });
   }
-  child.on("error", (error) => {
-    ended ??= error.message;
-  });
-  child.on("exit", (code, signal) => {
-    ended ??= signal === null ? `exit code ${code}` : `signal ${signal}`;
-  });
 
   function takes(host: string): Promise<boolean> {
     return new Promise((resolve) => {
@@ -91,8 +209,10 @@ function agent(): void {
         resolve(response.statusCode === undefined ? {} : { status: response.statusCode, firstByteMs });
         response.destroy();
       });
-      request.setTimeout(Math.max(1000, job.timeoutMs), () => request.destroy());
+      // For the whole answer's head, however slowly it comes.
+      const timer = setTimeout(() => request.destroy(), leftMs());
       request.on("error", () => resolve({}));
+      request.on("close", () => clearTimeout(timer));
     });
   }
 
@@ -100,7 +220,7 @@ function agent(): void {
     const others = [...new Set([address, "127.0.0.1", "127.0.0.2", "127.0.0.3"])];
     let readyMs: number | undefined;
     let elsewhere = 0;
-    while (!hasEnded() && Date.now() - started < job.timeoutMs) {
+    while (!hasEnded() && leftMs() > 0) {
       if (await takes(address)) {
         readyMs = Date.now() - started;
         break;
@@ -123,10 +243,5 @@ function agent(): void {
     };
   }
 
-  async function tell(): Promise<void> {
-    const seen = await observe();
-    process.stdout.write(JSON.stringify(seen), () => process.exit(0));
-  }
-
-  void tell();
+  void run();
 }

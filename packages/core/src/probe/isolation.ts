@@ -1,22 +1,41 @@
-import { spawn } from "node:child_process";
-import { access, constants } from "node:fs/promises";
+import { spawn, type ChildProcessByStdio } from "node:child_process";
+import { access, constants, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { agentSource, type Job, type Observation } from "./agent.ts";
+import type { Readable, Writable } from "node:stream";
+import { agentSource, type HostTools, type Job, type Observation, type Refusal } from "./agent.ts";
 import { ProbeError } from "./probe-error.ts";
 
 /** How programs are kept apart here. */
 export interface Isolation {
-  readonly tools: Job["tools"];
-  /** Of `unshare`, before the command. */
-  readonly flags: readonly string[];
+  readonly tools: HostTools;
+  /** A host program that starts the one named by the arguments after these. */
+  readonly command: readonly [string, ...string[]];
   /** Whom root becomes before it enters a user namespace. */
-  readonly owner?: { readonly uid: number; readonly gid: number };
+  readonly owner?: Owner;
+  /** The host's id that is the image's 0, with those of the image after it; absent: the image has 0 alone, or the host's ids. */
+  readonly firstId?: number;
+}
+
+/** Ids of the host. */
+export interface Owner {
+  readonly uid: number;
+  readonly gid: number;
 }
 
 const separate = ["--net", "--mount", "--pid", "--ipc", "--uts", "--fork", "--kill-child"];
-const asUser = ["--user", "--map-root-user", ...separate];
 /** Linux' `nobody`. */
 const NOBODY = { uid: 65_534, gid: 65_534 };
+/** How many ids an image has, as everywhere by convention. */
+const ID_COUNT = 65_536;
+/** Behind what systemd hands out to containers, and used by nobody (systemd's UIDS-GIDS). */
+const FIRST_ID = 0x7000_0000;
+
+/** Whose a file of the image is on the host; `undefined`: whoever runs this. */
+export function ownerOn({ owner, firstId }: Isolation, { uid, gid }: Owner): Owner | undefined {
+  if (firstId === undefined) return owner;
+  const mapped = (id: number): number => firstId + (id < ID_COUNT ? id : NOBODY.uid);
+  return { uid: mapped(uid), gid: mapped(gid) };
+}
 
 /**
  * Finds out how a program can be started apart from the host: in a user namespace, which needs no rights and gives none, or where the
@@ -33,17 +52,34 @@ export async function findIsolation(): Promise<Isolation> {
   const tools = {
     unshare: await hostProgram("unshare", "util-linux"),
     mount: await hostProgram("mount", "util-linux"),
+    umount: await hostProgram("umount", "util-linux"),
+    pivotRoot: await hostProgram("pivot_root", "util-linux"),
+    mkfifo: await hostProgram("mkfifo", "coreutils"),
+    sh: await hostProgram("sh", "a shell"),
     ip: await hostProgram("ip", "iproute2"),
   };
-  const isRoot = process.getuid?.() === 0;
-  const candidates: Isolation[] = [
-    { tools, flags: asUser, ...(isRoot ? { owner: NOBODY } : {}) },
-    ...(isRoot ? [{ tools, flags: separate }] : []),
-  ];
+  const candidates = process.getuid?.() === 0 ? forRoot(tools) : [ofOneId(tools)];
   for (const candidate of candidates) if (await works(candidate)) return candidate;
   throw new ProbeError("PROBE_UNSUPPORTED", "The kernel lets this user make no user namespace.", {
     hint: "Allow them (sysctl kernel.unprivileged_userns_clone=1, or kernel.apparmor_restrict_unprivileged_userns=0), or run the probe as root.",
   });
+}
+
+/** The most of ids and the least of rights first. */
+function forRoot(tools: HostTools): readonly Isolation[] {
+  const { unshare, sh } = tools;
+  // Once the ids are written for it, the process that waits is root in its namespace, and what it starts has root's rights there.
+  const waiting = [unshare, "--user", "--", sh, "-c", 'echo && read -r _ && exec "$@"', "sh"] as const;
+  const firstOwner = { uid: FIRST_ID, gid: FIRST_ID };
+  return [
+    { tools, command: [...waiting, unshare, ...separate, "--"], owner: firstOwner, firstId: FIRST_ID },
+    { ...ofOneId(tools), owner: NOBODY },
+    { tools, command: [unshare, ...separate, "--"] },
+  ];
+}
+
+function ofOneId(tools: HostTools): Isolation {
+  return { tools, command: [tools.unshare, "--user", "--map-root-user", ...separate, "--"] };
 }
 
 async function hostProgram(name: string, packageName: string): Promise<string> {
@@ -64,21 +100,47 @@ async function hostProgram(name: string, packageName: string): Promise<string> {
   );
 }
 
-function works(isolation: Isolation): Promise<boolean> {
-  const child = start(isolation, ["-e", ""], "ignore");
-  return new Promise((resolve) => {
-    child.once("error", () => resolve(false));
-    child.once("close", (code) => resolve(code === 0));
-  });
+async function works(isolation: Isolation): Promise<boolean> {
+  try {
+    const child = await start(isolation, ["-e", ""]);
+    child.stdout.resume();
+    return await new Promise((resolve) => {
+      child.once("close", (code) => resolve(code === 0));
+    });
+  } catch {
+    // What this machine refuses another candidate may do without.
+    return false;
+  }
 }
 
-function start({ tools, flags, owner }: Isolation, args: readonly string[], stdout: "ignore" | "pipe") {
-  return spawn(tools.unshare, [...flags, "--", process.execPath, ...args], {
-    stdio: ["ignore", stdout, "ignore"],
+type Started = ChildProcessByStdio<Writable, Readable, null>;
+
+/** Starts Node.js in namespaces of its own, with a standard input that ends when we do. */
+async function start({ command, owner, firstId }: Isolation, args: readonly string[]): Promise<Started> {
+  const [program, ...rest] = command;
+  const child = spawn(program, [...rest, process.execPath, ...args], {
+    stdio: ["pipe", "pipe", "ignore"],
     cwd: "/",
     env: {},
     ...owner,
   });
+  // Who has ended reads nothing.
+  child.stdin.on("error", () => undefined);
+  await new Promise((resolve, reject) => {
+    child.once("error", reject);
+    if (firstId === undefined) child.once("spawn", () => resolve(undefined));
+    else child.stdout.once("data", resolve).once("end", resolve);
+  });
+  if (firstId === undefined) return child;
+  try {
+    for (const ids of ["uid_map", "gid_map"])
+      await writeFile(`/proc/${child.pid}/${ids}`, `0 ${firstId} ${ID_COUNT}\n`);
+  } catch (error) {
+    child.kill("SIGKILL");
+    throw error;
+  }
+  child.stdin.write("\n");
+  return child;
 }
 
 /** More than the observation of a program that writes without end. */
@@ -87,24 +149,32 @@ const MOST_OUTPUT = 1024 * 1024;
 /** Starts the program of a job, watches it, and ends it with all that it started. */
 export async function runJob(isolation: Isolation, job: Job, signal?: AbortSignal): Promise<Observation> {
   signal?.throwIfAborted();
-  const child = start(isolation, ["-e", agentSource(), JSON.stringify(job)], "pipe");
+  const child = await start(isolation, ["-e", agentSource(), JSON.stringify(job)]);
   const kill = (): void => void child.kill("SIGKILL");
-  const deadline = setTimeout(kill, 2 * job.timeoutMs + 15_000);
+  const deadline = setTimeout(kill, job.timeoutMs + 15_000);
   signal?.addEventListener("abort", kill, { once: true });
   try {
+    signal?.throwIfAborted();
     const text = await new Promise<string>((resolve, reject) => {
       let text = "";
-      child.stdout?.on("data", (chunk: unknown) => {
+      child.stdout.on("data", (chunk: unknown) => {
         text = (text + String(chunk)).slice(0, MOST_OUTPUT);
       });
       child.once("error", reject);
       child.once("close", () => resolve(text));
     });
     signal?.throwIfAborted();
-    if (text === "")
+    if (text.trim() === "")
       throw new ProbeError("PROBE_UNSUPPORTED", "The namespaces of the probe ended by themselves.");
-    const seen: Observation = JSON.parse(text);
-    return seen;
+    const seen: Observation | Refusal = JSON.parse(text);
+    if (!("refused" in seen)) return seen;
+    throw new ProbeError(
+      "PROBE_UNSUPPORTED",
+      `The kernel refused ${seen.refused}, which makes the image's root that of its program.`,
+      {
+        hint: "Run the probe where a container runtime can run, or use undocked check, which starts nothing.",
+      },
+    );
   } finally {
     clearTimeout(deadline);
     signal?.removeEventListener("abort", kill);

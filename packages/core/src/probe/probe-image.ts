@@ -1,4 +1,4 @@
-import { mkdtemp, chown, chmod, rm } from "node:fs/promises";
+import { chmod, chown, mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -21,8 +21,10 @@ import type { SourceNode } from "../context/source-tree.ts";
 import { defaultPath } from "../preflight/look-path.ts";
 import type { RootFs } from "../rootfs/rootfs.ts";
 import type { Observation } from "./agent.ts";
-import { findIsolation, runJob } from "./isolation.ts";
+import { findIsolation, ownerOn, runJob, type Isolation } from "./isolation.ts";
 import { ProbeError } from "./probe-error.ts";
+import { findProgram } from "./program.ts";
+import { removeTree } from "./remove-tree.ts";
 import { unpack } from "./unpack.ts";
 
 export interface ProbeOptions extends CallOptions {
@@ -30,9 +32,9 @@ export interface ProbeOptions extends CallOptions {
   readonly port?: number;
   /** Default 127.0.0.2, which answers for servers on it and on 0.0.0.0. */
   readonly address?: string;
-  /** Of the request. Default `/`. */
+  /** Of the request, in visible ASCII characters. Default `/`. */
   readonly path?: string;
-  /** How long to wait for the port. Default 10 seconds. */
+  /** How long to wait for the port and the answer. Default 10 seconds. */
   readonly timeoutMs?: number;
 }
 
@@ -50,7 +52,7 @@ export interface ProbeResult extends Observation {
  *
  * In a user namespace the program is that namespace's root, whatever USER says; `preflight` judges USER.
  *
- * @throws {ProbeError} `PROBE_UNSUPPORTED`, `PROBE_COMMAND_MISSING`
+ * @throws {ProbeError} `PROBE_UNSUPPORTED`, `PROBE_COMMAND_MISSING`, `PROBE_PATH_INVALID`
  */
 export async function probeImage(
   root: Descriptor,
@@ -58,6 +60,11 @@ export async function probeImage(
   options: ProbeOptions = {},
 ): Promise<ProbeResult> {
   const { port = 8082, address = "127.0.0.2", path = "/", timeoutMs = 10_000, signal } = options;
+  if (!sendable.test(path)) {
+    throw new ProbeError("PROBE_PATH_INVALID", `${JSON.stringify(path)} is no path of a request.`, {
+      hint: "Begin with /, and percent-encode spaces, control characters and what is not ASCII.",
+    });
+  }
   const call = signal === undefined ? {} : { signal };
   const isolation = await findIsolation();
   const host = hostPlatform();
@@ -77,35 +84,68 @@ export async function probeImage(
       hint: "Name a program in ENTRYPOINT.",
     });
   }
-  const directory = await inScratch(mkdtemp(join(tmpdir(), "undocked-probe-")));
-  try {
+  const { seen, left } = await inDirectory(async (directory) => {
     await using layers = readLayers(source, call);
     const files = await layers.rootFs(image);
     const workingDirectory = furnish(files, config);
-    const { owner } = isolation;
-    await chmod(directory, 0o755);
-    if (owner !== undefined) await chown(directory, owner.uid, owner.gid);
-    await unpack(files, directory, owner);
-    const seen = await runJob(
+    const env = environmentOf(config);
+    const [name = ""] = argv;
+    const program = await findProgram(files, { name, env, workingDirectory, platform: host });
+    if ("fault" in program) return { answered: [], ended: program.fault, output: "" };
+    await place(files, directory, isolation);
+    const { tools } = isolation;
+    return await runJob(
       isolation,
       {
         root: directory,
         workingDirectory,
+        program: program.path,
         argv,
-        env: environmentOf(config),
+        env,
         address,
         port,
         path,
         timeoutMs,
-        tools: isolation.tools,
+        tools,
       },
       signal,
     );
-    const findings = judge(seen, { address, port, timeoutMs });
-    return { ok: findings.length === 0, argv, ...seen, findings };
+  });
+  const findings = judge(seen, { address, port, timeoutMs, hasIds: isolation.firstId !== undefined });
+  return { ok: findings.length === 0, argv, ...seen, findings: [...findings, ...left] };
+}
+
+/** What an HTTP client can send as it is. */
+const sendable = /^\/[!-~]*$/;
+
+/** A directory for the time of its use; `left`: that it could not be removed, which is no fault of what was seen. */
+async function inDirectory(
+  use: (directory: string) => Promise<Observation>,
+): Promise<{ readonly seen: Observation; readonly left: readonly Diagnostic[] }> {
+  const directory = await inScratch(mkdtemp(join(tmpdir(), "undocked-probe-")));
+  const left: Diagnostic[] = [];
+  try {
+    return { seen: await use(directory), left };
   } finally {
-    await rm(directory, { recursive: true, force: true });
+    await removeTree(directory).catch((error: unknown) => left.push(leftBehind(directory, error)));
   }
+}
+
+function leftBehind(directory: string, error: unknown): Diagnostic {
+  const why = error instanceof Error ? error.message : String(error);
+  return {
+    code: "PROBE_LEFT_BEHIND",
+    severity: "warning",
+    message: `${directory}, in which the program ran, could not be removed: ${why}`,
+    hint: "Remove the directory.",
+  };
+}
+
+async function place(files: RootFs, directory: string, isolation: Isolation): Promise<void> {
+  const owner = ownerOn(isolation, { uid: 0, gid: 0 });
+  await chmod(directory, 0o755);
+  if (owner !== undefined) await chown(directory, owner.uid, owner.gid);
+  await unpack(files, directory, (node) => ownerOn(isolation, node));
 }
 
 function hostPlatform(): Platform {
@@ -115,16 +155,14 @@ function hostPlatform(): Platform {
 
 const directoryNode: SourceNode = { kind: "directory", mode: 0o755, uid: 0, gid: 0, mtime: 0, size: 0 };
 
-/** What a runtime puts into every container, where the image has nothing. @returns the working directory */
+/** What a runtime puts into every container, where the image has nothing: places to mount at, above all. @returns the working directory */
 function furnish(root: RootFs, { WorkingDir }: ContainerConfig): string {
   const make = (path: string, node: SourceNode, text?: string): void => {
     const place = root.resolve(path);
     if (place.node !== undefined || place.obstacle !== undefined) return;
     root.put(place.path, node, text === undefined ? undefined : bytesContent(Buffer.from(text)));
   };
-  for (const path of ["/dev", "/proc", "/etc"]) make(path, directoryNode);
-  for (const name of ["null", "zero", "full", "random", "urandom"])
-    make(`/dev/${name}`, { ...directoryNode, kind: "file", mode: 0o666 }, "");
+  for (const path of ["/dev", "/proc", "/sys", "/etc"]) make(path, directoryNode);
   make("/etc/hosts", { ...directoryNode, kind: "file", mode: 0o644 }, "127.0.0.1 localhost\n");
   const workingDirectory = WorkingDir === undefined || WorkingDir === "" ? "/" : cleanPath(WorkingDir);
   make(workingDirectory, directoryNode);
@@ -144,7 +182,13 @@ function judge(
     address,
     port,
     timeoutMs,
-  }: { readonly address: string; readonly port: number; readonly timeoutMs: number },
+    hasIds,
+  }: {
+    readonly address: string;
+    readonly port: number;
+    readonly timeoutMs: number;
+    readonly hasIds: boolean;
+  },
 ): readonly Diagnostic[] {
   if (status !== undefined) return [];
   const place = `${address}:${port}`;
@@ -155,7 +199,7 @@ function judge(
         code: "PROBE_ENDED",
         severity: "error",
         message: `The program ended (${ended}) before it answered at ${place}. ${said}`,
-        hint: "Run undocked check, which tells what stops a start; a server must go on running.",
+        hint: `Run undocked check, which tells what stops a start; a server must go on running.${hasIds ? "" : " The probe has no user but root here, so that becoming another fails: probe as root what does that."}`,
       },
     ];
   }
@@ -164,7 +208,7 @@ function judge(
       {
         code: "PROBE_NOT_HTTP",
         severity: "error",
-        message: `Something listens at ${place} and gives no HTTP answer. ${said}`,
+        message: `Something listens at ${place} and gives no HTTP answer in ${timeoutMs / 1000} s. ${said}`,
         hint: "Answer GET requests there, or name another port with --port.",
       },
     ];

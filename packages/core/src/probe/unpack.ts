@@ -1,27 +1,27 @@
 import { chown, lchown, link, mkdir, open, symlink } from "node:fs/promises";
 import { join } from "node:path";
-import { walkTree, type FileContent } from "../context/source-tree.ts";
+import { walkTree, type FileContent, type SourceNode } from "../context/source-tree.ts";
 import type { RootFs } from "../rootfs/rootfs.ts";
-
-/** Who the files are to belong to. */
-interface Owner {
-  readonly uid: number;
-  readonly gid: number;
-}
+import type { Owner } from "./isolation.ts";
 
 /**
  * Writes an image's files into an empty directory of our own. What the layers' links and names lead to was settled in memory:
  * every directory that is written into is one that was made here, so no link is ever followed, of the image's or of the host's. Devices,
  * FIFOs and set-uid bits are left out.
  *
- * @param owner - default: whoever runs this
+ * @param ownerOf - whose a file is to be; `undefined`: whoever runs this
  */
-export async function unpack(root: RootFs, directory: string, owner?: Owner): Promise<void> {
+export async function unpack(
+  root: RootFs,
+  directory: string,
+  ownerOf: (node: SourceNode) => Owner | undefined,
+): Promise<void> {
   const nodes = [...walkTree(root, "/")];
   for (const { path, node } of nodes) if (node.kind === "file") root.open(path).expect?.();
   const links = new Map<string, string>();
   for (const { path, node } of nodes) {
     const place = join(directory, path);
+    const owner = ownerOf(node);
     switch (node.kind) {
       case "directory":
         await mkdir(place, { mode: (node.mode & 0o777) | 0o700 });
