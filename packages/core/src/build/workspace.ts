@@ -41,9 +41,14 @@ export interface Workspace extends AsyncDisposable {
 /** Opens the cache, or a directory of its own that goes with the workspace. */
 export async function openWorkspace(options: BuildOptions): Promise<Workspace> {
   const { cache, registry } = options;
-  const temporary = cache === false ? await scratchDirectory() : undefined;
-  const directory = temporary ?? cacheDirectory(cache);
+  // Before there is a directory to be taken away: its options may be refused.
   const shared = isClient(registry) ? givenClient(registry) : sharedClient(registry);
+  const opened = cache === false ? scratchDirectory() : undefined;
+  const temporary = await opened?.catch(async (error: unknown) => {
+    await shared[Symbol.asyncDispose]();
+    throw error;
+  });
+  const directory = temporary ?? cacheDirectory(cache);
   const kept = temporary === undefined ? directory : undefined;
   return {
     client: shared.client,
