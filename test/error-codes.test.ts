@@ -5,7 +5,7 @@ const root = new URL("../", import.meta.url);
 
 // Variables of the environment and Node's own codes, which our sources look at and do not throw.
 const foreign =
-  /^(?:ERR|HPE|XDG|AWS|EAI|DOCKER|NODE|LD|HTTPS?|NO|ALL|UNDOCKED)_|^(?:INVALID_CA|SOURCE_DATE_EPOCH|REGISTRY_AUTH_FILE|BUILDKIT_DOCKERFILE_CHECK)$/;
+  /^(?:BASH|ERR|HPE|XDG|AWS|EAI|DOCKER|NODE|LD|HTTPS?|NO|ALL|UNDOCKED)_|^(?:INVALID_CA|SOURCE_DATE_EPOCH|REGISTRY_AUTH_FILE|BUILDKIT_DOCKERFILE_CHECK)$/;
 // The distribution-spec's codes of one word.
 const ofOneWord = "DENIED|UNKNOWN|UNSUPPORTED|UNAVAILABLE|UNAUTHORIZED|TOOMANYREQUESTS";
 

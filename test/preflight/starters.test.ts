@@ -1,10 +1,13 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { checkImage } from "@undocked/core";
 import type { ContainerConfig } from "@undocked/registry";
 import type { TarEntry } from "@undocked/registry/tar";
-import { directory, file } from "../support/bases.ts";
+import { directory, file, link } from "../support/bases.ts";
 import { makeImage, type MadeImage } from "../support/make-image.ts";
+import { runImage } from "../support/run-image.ts";
 import { buildElf } from "../support/tiny-elf.ts";
+import { findProgram, lacks, lacksRoot } from "../support/tools.ts";
 
 /* Programs that start others know more ways to find them than PATH: what may start is never refused. */
 
@@ -94,5 +97,47 @@ describe("env -S", () => {
 
   test("may get another value for a variable", async () => {
     expect(await judged("-S ${OPT}/bin/app", ["OPT=/srv"])).toEqual(["warning SCRIPT_INTERPRETER_MISSING"]);
+  });
+});
+
+describe("BusyBox", () => {
+  const real = findProgram("busybox");
+  const content = real === undefined ? buildElf({}) : readFileSync(real);
+  const busybox = [file("bin/busybox", content, 0o755), link("bin/sh", "busybox"), file("x", "OK")];
+  const starter = (head: string) => [...busybox, file("s", `${head}\nexit 0\n`, 0o755)];
+  const own = "warning ENTRYPOINT_NOT_FOUND";
+
+  test.each<[name: string, entries: readonly TarEntry[], argv: readonly string[], told: readonly string[]]>([
+    ["a shell's program", busybox, ["sh", "-c", "cat /x"], [own]],
+    ["what a shell becomes", busybox, ["sh", "-c", "exec cat /x"], [own]],
+    ["what an applet starts", busybox, ["busybox", "timeout", "5", "cat", "/x"], [own]],
+    ["what a shell's applet starts", busybox, ["busybox", "sh", "-c", "cat /x"], [own]],
+    [
+      "env's program",
+      [...starter("#!/bin/env cat"), link("bin/env", "busybox")],
+      ["/s"],
+      ["warning SCRIPT_INTERPRETER_MISSING"],
+    ],
+    ["a script's shell", starter("#!/bin/busybox sh"), ["/s"], []],
+    ["what it has not", busybox, ["sh", "-c", "serve /x"], ["error ENTRYPOINT_NOT_FOUND"]],
+    ["what its applet has not", busybox, ["busybox", "nice", "serve"], ["error ENTRYPOINT_NOT_FOUND"]],
+    ["an applet with arguments", starter("#!/bin/busybox sh -e"), ["/s"], ["error APPLET_NOT_FOUND"]],
+    ["an applet's carriage return", starter("#!/bin/busybox sh\r"), ["/s"], ["error SCRIPT_CARRIAGE_RETURN"]],
+    ["itself before an applet", busybox, ["busybox", "busybox", "sh", "-c", "cat /x"], [own]],
+    ["an applet and its arguments", busybox, ["busybox", "sh -e"], ["error APPLET_NOT_FOUND"]],
+  ])("may have in itself %s", async (_, entries, Entrypoint, told) => {
+    const made = await image(entries, { Entrypoint: [...Entrypoint] });
+    const findings = await found(made);
+    expect(findings).toEqual(told);
+    if (lacksRoot || lacks("runc", "umoci", "busybox")) return;
+    const { code } = await runImage(made);
+    if (findings.some((finding) => finding.startsWith("error"))) expect(code).not.toBe(0);
+    // Not every BusyBox does what Debian's does.
+    else if (findings.length === 0) expect(code).toBe(0);
+  });
+
+  test("that is to start itself is followed to the end", async () => {
+    const itself = Array.from({ length: 50_000 }, () => "busybox");
+    expect(await found(await image(busybox, { Entrypoint: itself }))).toEqual([]);
   });
 });

@@ -1,4 +1,5 @@
 import { baseName } from "../context/path.ts";
+import { isApplet, isBusyboxName } from "./busybox.ts";
 import { parseEnvCommand } from "./env-command.ts";
 import type { Delegate, Execution } from "./execution.ts";
 import { lookPath } from "./look-path.ts";
@@ -12,10 +13,11 @@ import { byEnvironment, fromWorkingDirectory, prediction, report, type Cause, ty
 import { findUser } from "./user.ts";
 import { isWrapper, parseWrapperCommand } from "./wrapper-command.ts";
 
-type Called = Pick<Execution, "path" | "args" | "role">;
+interface Called extends Pick<Execution, "path" | "args" | "role"> {
+  /** Whether it is one of BusyBox's programs. Default: if the path leads to BusyBox. */
+  readonly ofBusybox?: boolean;
+}
 
-/** What BusyBox's env is asked for in scripts and has in itself: Debian's takes its own when PATH has none, others do not. */
-const applets = new Set(["sh", "ash", "hush", "awk", "sed", "bc", "dc", "env", "nice", "nohup", "timeout"]);
 const shells = new Set(["sh", "bash", "dash", "ash", "ksh", "zsh"]);
 
 /**
@@ -23,41 +25,70 @@ const shells = new Set(["sh", "bash", "dash", "ash", "ksh", "zsh"]);
  * everything else are its own business.
  */
 export async function delegates(trial: Trial, cause: Cause, called: Called): Promise<readonly Delegate[]> {
-  const { path, args, role } = called;
+  const { path, args } = called;
   const name = baseName(path);
-  const [applet, ...rest] = args;
-  if (name === "busybox" && applet !== undefined) {
-    return delegates(trial, cause, { path: applet, args: rest, role });
-  }
-  if (name === "env") return byEnv(trial, cause, called);
-  if (shells.has(name)) return byShell(trial, cause, name, args);
+  if (isBusyboxName(path)) return byBusybox(trial, cause, called);
+  const { ofBusybox = isBusybox(trial, path) } = called;
+  if (name === "env") return byEnv(trial, cause, { ...called, ofBusybox });
+  if (shells.has(name)) return byShell(trial, cause, { ...called, ofBusybox });
   const command = parseWrapperCommand(path, args);
   if (command?.user !== undefined) return asUser(trial, cause, name, command.user, command.words);
-  if (command !== undefined) return namedProgram(trial, cause, command.words, "execvp");
+  if (command !== undefined) {
+    const started = ofBusybox ? orOwn(trial, cause, command.words[0]) : cause;
+    return namedProgram(trial, started, command.words, "execvp");
+  }
   const script = scriptOf(path, args);
   if (script !== undefined) await readScript(trial, cause, name, script);
   return [];
 }
 
+async function byBusybox(trial: Trial, cause: Cause, { args, role }: Called): Promise<readonly Delegate[]> {
+  // It takes itself for an applet too.
+  const [applet, ...rest] = args.slice(args.findIndex((arg) => !isBusyboxName(arg)));
+  if (applet === undefined || isBusyboxName(applet)) return [];
+  if (!/\s/.test(applet)) return delegates(trial, cause, { path: applet, args: rest, role, ofBusybox: true });
+  const isReturn = /^\S+\r$/.test(applet);
+  report(trial, cause, {
+    code: isReturn ? "SCRIPT_CARRIAGE_RETURN" : "APPLET_NOT_FOUND",
+    prediction: "would fail (BusyBox ends with 127)",
+    message: `BusyBox has no applet called ${JSON.stringify(applet)}; what follows it in a script's first line is one argument.`,
+    hint: isReturn
+      ? "Save the script with LF line ends (sed -i 's/\\r$//')."
+      : `Write #!/bin/${applet}, with a link to BusyBox, or leave the arguments out.`,
+  });
+  return [];
+}
+
+/** BusyBox may start a program that it has in itself where PATH has none. */
+function orOwn(trial: Trial, cause: Cause, name = ""): Cause {
+  const mayBeOwn = isApplet(name) && lookPath(trial, name, cause.environment).kind !== "found";
+  return mayBeOwn ? { ...cause, severity: "warning" } : cause;
+}
+
 async function byShell(
   trial: Trial,
   cause: Cause,
-  shell: string,
-  args: readonly string[],
+  { path, args, ofBusybox = false }: Called,
 ): Promise<readonly Delegate[]> {
+  const shell = baseName(path);
   const command = parseShellCommand(args);
   if (command === undefined) return [];
   const next: Cause = readsStartupFiles(shell, command, cause.environment)
     ? { ...cause, isUnsettled: true }
     : cause;
-  if (command.kind === "text") return byText(trial, next, command.text, shell);
+  if (command.kind === "text") return byText(trial, next, command.text, { shell, ofBusybox });
   const { file } = command;
   const read = file.startsWith("/") ? next : byEnvironment(next);
   await readScript(trial, read, shell, { file, endings: [], inPath: true, wantsText: true });
   return [];
 }
 
-function byText(trial: Trial, cause: Cause, text: string, shell: string): readonly Delegate[] {
+function byText(
+  trial: Trial,
+  cause: Cause,
+  text: string,
+  { shell, ofBusybox }: { readonly shell: string; readonly ofBusybox: boolean },
+): readonly Delegate[] {
   const program = shellProgram(text, cause.environment);
   if (program === undefined) return [];
   const { words, variable, plain } = program;
@@ -73,10 +104,14 @@ function byText(trial: Trial, cause: Cause, text: string, shell: string): readon
     severity: isCertain ? cause.severity : "warning",
   };
   trial.steps.push({ kind: "text", path: text, detail: `${shell} starts ${words[0] ?? ""}` });
-  return namedProgram(trial, next, words, "shell");
+  return namedProgram(trial, ofBusybox ? orOwn(trial, next, words[0]) : next, words, "shell");
 }
 
-function byEnv(trial: Trial, cause: Cause, { path, args, role }: Called): readonly Delegate[] {
+function byEnv(
+  trial: Trial,
+  cause: Cause,
+  { path, args, role, ofBusybox = false }: Called,
+): readonly Delegate[] {
   const isShebang = role === "interpreter";
   const command = parseEnvCommand(args, cause.environment);
   const name = command?.words[0];
@@ -86,7 +121,7 @@ function byEnv(trial: Trial, cause: Cause, { path, args, role }: Called): readon
     if (value === undefined) environment.delete(key);
     else environment.set(key, value);
   }
-  if (command.splits && isBusybox(trial, path)) {
+  if (command.splits && ofBusybox) {
     report(
       trial,
       { ...cause, severity: "warning" },
@@ -112,11 +147,9 @@ function byEnv(trial: Trial, cause: Cause, { path, args, role }: Called): readon
     environment,
     severity: command.expands ? "warning" : cause.severity,
   };
-  const isOwn = isBusybox(trial, path) && applets.has(name);
-  const mayBeOwn = isOwn && lookPath(trial, name, environment).kind !== "found";
   return namedProgram(
     trial,
-    mayBeOwn ? { ...searched, severity: "warning" } : searched,
+    ofBusybox ? orOwn(trial, searched, name) : searched,
     command.words,
     isShebang ? "interpreter" : "execvp",
   );
@@ -125,11 +158,11 @@ function byEnv(trial: Trial, cause: Cause, { path, args, role }: Called): readon
 /** Whether a program is one of those whose work is to start others: what it could look up itself is of no concern. */
 export function startsOthers(path: string): boolean {
   const name = baseName(path);
-  return name === "busybox" || name === "env" || shells.has(name) || isWrapper(path);
+  return isBusyboxName(path) || name === "env" || shells.has(name) || isWrapper(path);
 }
 
 function isBusybox(trial: Trial, path: string): boolean {
-  return baseName(trial.files.walk(fromWorkingDirectory(trial, path)).path) === "busybox";
+  return isBusyboxName(trial.files.walk(fromWorkingDirectory(trial, path)).path);
 }
 
 /** `gosu USER PROGRAM …`: only root can become somebody. */

@@ -90,7 +90,7 @@ async function script(trial: Trial, cause: Cause, execution: Execution, { walk }
     return;
   }
   const { path: interpreter, argument } = shebang;
-  if (argument?.endsWith("\r") === true && !/(?:^|\/)env$/.test(interpreter)) {
+  if (argument?.endsWith("\r") === true && !/(?:^|\/)(?:env|busybox)$/.test(interpreter)) {
     report(
       trial,
       { chain: cause.chain, severity: "warning" },
