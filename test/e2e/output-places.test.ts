@@ -213,6 +213,24 @@ describe("the command", () => {
     expect((await run("")).code).toBe(1);
   });
 
+  test.each(["oci-archive:loop", "docker-archive:loop:a", "oci-archive:file/name"])(
+    "copies nothing to %s, and says why",
+    async (target) => {
+      symlinkSync("loop", at("loop"));
+      writeFileSync(at("file"), "");
+      await image("-o", "type=oci-layout,dest=layout");
+      const { code, stderr } = await undocked("copy", "oci:layout", target);
+      expect([code, stderr]).toEqual([1, expect.stringMatching(/^error: .*\[OUTPUT_UNWRITABLE\]\n/)]);
+    },
+  );
+
+  test.skipIf(process.platform === "win32")("ends when it is told to, though nobody reads a FIFO", () => {
+    execFileSync("mkfifo", [at("fifo")]);
+    const { code } = shell(`timeout -k 20 4 ${start} --iidfile fifo`);
+    // 124: it ended by itself when it got the signal; 137: it had to be killed.
+    expect(code).toBe(124);
+  });
+
   test("takes an empty target for none, as docker does", async () => {
     expect(await image("--target", "")).toEqual(await image());
   });

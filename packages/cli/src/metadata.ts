@@ -18,7 +18,11 @@ export async function checkMetadata({ metadataFile, iidFile }: MetadataFiles): P
 }
 
 /** Writes the result for other programs, with the keys of `docker buildx build --metadata-file`. */
-export async function writeMetadata(image: BuiltImage, files: MetadataFiles): Promise<void> {
+export async function writeMetadata(
+  image: BuiltImage,
+  files: MetadataFiles,
+  signal: AbortSignal,
+): Promise<void> {
   if (files.metadataFile !== undefined) {
     const metadata = {
       "buildx.build.warnings": image.warnings,
@@ -29,10 +33,10 @@ export async function writeMetadata(image: BuiltImage, files: MetadataFiles): Pr
       ...(image.tags.length === 0 ? {} : { "image.name": image.tags.join(",") }),
       ...(image.index === undefined ? {} : { "undocked.platforms": image.images.map(platformMetadata) }),
     };
-    await writeFile(files.metadataFile, `${JSON.stringify(metadata, null, 2)}\n`);
+    await writeFile(files.metadataFile, `${JSON.stringify(metadata, null, 2)}\n`, signal);
   }
   const id = image.index === undefined ? image.manifest.config.digest : image.digest;
-  if (files.iidFile !== undefined) await writeFile(files.iidFile, id);
+  if (files.iidFile !== undefined) await writeFile(files.iidFile, id, signal);
 }
 
 function platformMetadata({ platform, root, manifest }: PlatformImage): object {

@@ -20,8 +20,12 @@ export async function checkFile(path: string): Promise<void> {
  *
  * @throws {UndockedError} `OUTPUT_UNWRITABLE`, and what the content throws
  */
-export async function writeFile(path: string, content: string | AsyncIterable<Uint8Array>): Promise<void> {
-  await naming(path, () => writeNamedFile(path, content));
+export async function writeFile(
+  path: string,
+  content: string | AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): Promise<void> {
+  await naming(path, () => writeNamedFile(path, content, { signal }));
 }
 
 async function naming(path: string, work: () => Promise<void>): Promise<void> {

@@ -20,6 +20,7 @@ import {
   type RegistryClient,
 } from "@undocked/registry";
 import { UsageError } from "./args.ts";
+import { checkFile } from "./named-file.ts";
 
 /** Where an image lies or shall lie. */
 export type Place =
@@ -129,6 +130,7 @@ export async function openTarget(place: Place, source: Place, client: RegistryCl
       return { ...open, store: ociLayout(place.path), tag, name: `oci:${place.path}:${tag}` };
     case "oci-archive":
     case "docker-archive": {
+      await checkFile(place.path);
       const make = place.kind === "oci-archive" ? ociArchive : dockerArchive;
       const store = await make(place.path);
       return {

@@ -32,6 +32,6 @@ export const command: Command = async (argv, io, signal) => {
   const repository = client.repository(reference);
   const content = repository.fetch(await repository.describeBlob(reference.digest, { signal }), { signal });
   if (path === undefined) for await (const chunk of content) io.stdout.write(chunk);
-  else await writeFile(path, content);
+  else await writeFile(path, content, signal);
   return 0;
 };

@@ -95,6 +95,13 @@ describe.skipIf(process.platform === "win32")("what is no file", () => {
     expect(await readdir(directory)).toEqual(["fifo"]);
   });
 
+  test("a FIFO that nobody reads is waited for until there is a signal", async () => {
+    execFileSync("mkfifo", [at("fifo")]);
+    const signal = AbortSignal.timeout(200);
+    await expect(writeNamedFile(at("fifo"), "after", { signal })).rejects.toThrow(/abort/i);
+    expect((await stat(at("fifo"))).isFIFO()).toBe(true);
+  });
+
   test("a link to a FIFO writes to it", async () => {
     execFileSync("mkfifo", [at("fifo")]);
     await symlink("fifo", at("link"));

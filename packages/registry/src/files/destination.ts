@@ -1,9 +1,10 @@
 import { access, constants, lstat, open, readlink, realpath, stat, type FileHandle } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { hasCode, ifPresent } from "./absent.ts";
 import { writeChunks } from "./chunks.ts";
 import { makeDirectory } from "./make-directory.ts";
-import { besideName, namingFile, writeWhole, type WholeFileOptions } from "./whole-file.ts";
+import { besideName, namingFile, writeWhole } from "./whole-file.ts";
 
 /** Where the bytes go of a file that somebody named. */
 export interface Destination {
@@ -68,31 +69,60 @@ export async function checkWritable({ kind, path }: Destination): Promise<void> 
 export async function writeNamedFile(
   path: string,
   content: string | Uint8Array | AsyncIterable<Uint8Array>,
+  options: { readonly signal?: AbortSignal } = {},
 ): Promise<void> {
   const write = (file: FileHandle): Promise<void> =>
     typeof content === "string" || content instanceof Uint8Array
       ? file.writeFile(content)
       : writeChunks(file, content);
-  await writeDestination(await destinationOf(path), write);
+  await writeDestination(await destinationOf(path), write, options.signal);
 }
 
-/** @param write - gets the open file */
+/**
+ * @param write - gets the open file
+ * @param signal - ends the wait for somebody who reads a FIFO
+ */
 export async function writeDestination(
   { kind, path }: Destination,
   write: (file: FileHandle) => Promise<void>,
-  options: WholeFileOptions = {},
+  signal?: AbortSignal,
 ): Promise<void> {
   if (kind !== "stream") {
     await makeDirectory(dirname(path));
-    return await writeWhole(besideName(path), write, () => path, options);
+    return await writeWhole(besideName(path), write, () => path);
   }
-  // Of a file that is open, others write the beginning.
-  const file = await open(path, constants.O_WRONLY | constants.O_APPEND);
+  const file = await openStream(path, signal);
   try {
     await write(file).catch((error: unknown) => {
       throw namingFile(error, path);
     });
   } finally {
     await file.close();
+  }
+}
+
+/** Between two looks whether somebody reads a FIFO. */
+const LOOK_MS = 50;
+
+/** Opens a FIFO once somebody reads it: an open that waits by itself is ended by nothing. */
+async function openStream(path: string, signal: AbortSignal | undefined): Promise<FileHandle> {
+  // Of a file that is open, others write the beginning.
+  const flags = constants.O_WRONLY | constants.O_APPEND;
+  if (!(await stat(path)).isFIFO()) return await open(path, flags);
+  for (;;) {
+    signal?.throwIfAborted();
+    const held = await open(path, flags | constants.O_NONBLOCK).catch((error: unknown) => {
+      if (!hasCode(error, "ENXIO")) throw error;
+    });
+    if (held === undefined) {
+      await setTimeout(LOOK_MS, undefined, signal === undefined ? {} : { signal });
+      continue;
+    }
+    try {
+      // Opened anew, so that a write waits for room.
+      return await open(path, flags);
+    } finally {
+      await held.close();
+    }
   }
 }

@@ -35,7 +35,7 @@ export async function archiveSink(
     destination.kind === "stream" ? inScratch(work) : work;
   const write = async (options: CallOptions): Promise<void> => {
     const tar = abortable(writeTar(entriesOf(layout, options)), options.signal);
-    await writeDestination(destination, (file) => writeChunks(file, tar));
+    await writeDestination(destination, (file) => writeChunks(file, tar), options.signal);
     await rm(directory, { recursive: true, force: true });
   };
   let writing: Promise<void> = Promise.resolve();
