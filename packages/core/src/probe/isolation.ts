@@ -12,8 +12,10 @@ export interface Isolation {
   readonly command: readonly [string, ...string[]];
   /** Whom root becomes before it enters a user namespace. */
   readonly owner?: Owner;
-  /** The host's id that is the image's 0, with those of the image after it; absent: the image has 0 alone, or the host's ids. */
+  /** The host's id that is the image's 0, with those of the image after it. */
   readonly firstId?: number;
+  /** Whether there is no id but 0. */
+  readonly hasOneId?: true;
 }
 
 /** Ids of the host. */
@@ -79,7 +81,8 @@ function forRoot(tools: HostTools): readonly Isolation[] {
 }
 
 function ofOneId(tools: HostTools): Isolation {
-  return { tools, command: [tools.unshare, "--user", "--map-root-user", ...separate, "--"] };
+  const command = [tools.unshare, "--user", "--map-root-user", ...separate, "--"] as const;
+  return { tools, command, hasOneId: true };
 }
 
 async function hostProgram(name: string, packageName: string): Promise<string> {

@@ -111,7 +111,7 @@ export async function probeImage(
       signal,
     );
   });
-  const findings = judge(seen, { address, port, timeoutMs, hasIds: isolation.firstId !== undefined });
+  const findings = judge(seen, { address, port, timeoutMs, hasOneId: isolation.hasOneId === true });
   return { ok: findings.length === 0, argv, ...seen, findings: [...findings, ...left] };
 }
 
@@ -182,12 +182,12 @@ function judge(
     address,
     port,
     timeoutMs,
-    hasIds,
+    hasOneId,
   }: {
     readonly address: string;
     readonly port: number;
     readonly timeoutMs: number;
-    readonly hasIds: boolean;
+    readonly hasOneId: boolean;
   },
 ): readonly Diagnostic[] {
   if (status !== undefined) return [];
@@ -199,7 +199,7 @@ function judge(
         code: "PROBE_ENDED",
         severity: "error",
         message: `The program ended (${ended}) before it answered at ${place}. ${said}`,
-        hint: `Run undocked check, which tells what stops a start; a server must go on running.${hasIds ? "" : " The probe has no user but root here, so that becoming another fails: probe as root what does that."}`,
+        hint: `Run undocked check, which tells what stops a start; a server must go on running.${hasOneId ? " The probe has no id but 0 here: run it as root for a program that becomes another user." : ""}`,
       },
     ];
   }
