@@ -19,12 +19,14 @@ const layer: Descriptor = {
   size: blob.byteLength,
 };
 
+/** Answers everything with the layer. */
+function blobServer(identity?: Parameters<typeof scriptedServer>[1]): ReturnType<typeof scriptedServer> {
+  return scriptedServer((_, response) => void response.end(blob), identity);
+}
+
 test("a registry is reached through a proxy's tunnel, and TLS is with the registry itself", async () => {
   const authority = certificateAuthority();
-  await using server = await scriptedServer(
-    (_, response) => void response.end(blob),
-    authority.issue("reg.example"),
-  );
+  await using server = await blobServer(authority.issue("reg.example"));
   using proxy = await startProxy(() => server.host, "pass");
   const transport = nodeFetchTransport({ environment: { HTTPS_PROXY: proxy.url } });
   const client = registryClient({ credentials: "anonymous", ca: authority.cert, transport });
@@ -55,7 +57,7 @@ test("a registry on plain http is reached by a proxy with the whole URL", async 
 });
 
 test("a proxy that refuses is told, and its password is not", async () => {
-  await using server = await scriptedServer((_, response) => void response.end(blob));
+  await using server = await blobServer();
   using proxy = await startProxy(() => server.host, "pass");
   const wrong = proxy.url.replace("pass", "CANARY");
   const transport = nodeFetchTransport({ environment: { HTTPS_PROXY: wrong } });
@@ -68,10 +70,7 @@ test("a proxy that refuses is told, and its password is not", async () => {
 
 test("an IPv6 address is in brackets where a tunnel is asked for", async () => {
   const authority = certificateAuthority();
-  await using server = await scriptedServer(
-    (_, response) => void response.end(blob),
-    authority.issue("reg.example"),
-  );
+  await using server = await blobServer(authority.issue("reg.example"));
   using proxy = await startProxy(() => server.host, "pass");
   const transport = nodeFetchTransport({ environment: { HTTPS_PROXY: proxy.url } });
   const host = "[2001:db8::1]:5000";
@@ -127,10 +126,7 @@ test.each([
   ["http", "a%40b%C3%A9", "a@b\u00E9"],
 ] as const)("a password's %% is one: by %s %j is %j", async (protocol, written, meant) => {
   const authority = certificateAuthority();
-  await using server = await scriptedServer(
-    (_, response) => void response.end(blob),
-    protocol === "https" ? authority.issue("reg.example") : undefined,
-  );
+  await using server = await blobServer(protocol === "https" ? authority.issue("reg.example") : undefined);
   using proxy = await startProxy(() => server.host, meant);
   const { host } = new URL(proxy.url.replace(/\/\/.*@/, "//"));
   const value = `http://user:${written}@${host}`;

@@ -1,7 +1,8 @@
 import { filteredTree } from "../context/filtered-tree.ts";
 import { resolveInside } from "../context/resolve.ts";
 import type { SourceTree } from "../context/source-tree.ts";
-import { ignoreMatcher, readIgnoreLines } from "../dockerfile/ignore.ts";
+import { compilePattern } from "../dockerfile/ignore-pattern.ts";
+import { readIgnoreLines } from "../dockerfile/ignore.ts";
 import { faults, located } from "./faults.ts";
 import { ignoreRules } from "./ignore-rules.ts";
 
@@ -26,7 +27,7 @@ export function ignorePatterns(bytes: Uint8Array | undefined, name: string): rea
   const lines = readIgnoreLines(new TextDecoder().decode(bytes));
   for (const { pattern, line, text } of lines) {
     const at = { file: name, line, column: 1, text, length: text.length };
-    found.collect(() => located(at, () => ignoreMatcher([pattern])));
+    found.collect(() => located(at, () => compilePattern(pattern)));
   }
   found.throwIfAny();
   return lines.map(({ pattern }) => pattern);

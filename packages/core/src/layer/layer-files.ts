@@ -4,6 +4,7 @@ import { scratchDirectory, writeScratch } from "@undocked/registry/files";
 import { readTar, type TarLimits } from "@undocked/registry/tar";
 import { cleanPath } from "../context/path.ts";
 import type { FileContent } from "../context/source-tree.ts";
+import { earlierFiles } from "./earlier-files.ts";
 import { inflated } from "./inflate.ts";
 import { LayerError } from "./layer-error.ts";
 
@@ -160,18 +161,16 @@ async function spoolMembers(
   limits: TarLimits | undefined,
 ): Promise<ReadonlyMap<MemberKey, Spooled>> {
   const found = new Map<MemberKey, Spooled>();
-  /** Of paths that are wanted: how many files there were so far. */
-  const passed = new Map([...wanted.values()].map((path) => [path, 0]));
+  const paths = new Set(wanted.values());
+  const earlierOf = earlierFiles();
   const tar = inflated(blob);
   try {
     // Not closed by the reader: the blob's digest is checked at its end.
     const open: AsyncIterable<Uint8Array> = { [Symbol.asyncIterator]: () => ({ next: () => tar.next() }) };
     for await (const { header, body } of readTar(open, limits)) {
       const path = cleanPath(header.path);
-      const earlier = header.kind === "file" ? passed.get(path) : undefined;
-      if (earlier === undefined) continue;
-      passed.set(path, earlier + 1);
-      const key = memberKey(path, earlier);
+      if (header.kind !== "file" || !paths.has(path)) continue;
+      const key = memberKey(path, earlierOf(path));
       if (!wanted.has(key)) continue;
       found.set(key, { at: spool.size, size: header.size });
       for await (const chunk of body) {

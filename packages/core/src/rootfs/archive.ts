@@ -4,6 +4,7 @@ import { baseName, cleanPath, joinPath, LONGEST_PATH, parentPath } from "../cont
 import { resolveInside } from "../context/resolve.ts";
 import type { FileContent, SourceNode, SourceTree } from "../context/source-tree.ts";
 import { subTree } from "../context/sub-tree.ts";
+import { earlierFiles } from "../layer/earlier-files.ts";
 import { inflated } from "../layer/inflate.ts";
 import type { ChangeSet } from "./change-set.ts";
 import { CopyError } from "./copy-error.ts";
@@ -53,7 +54,7 @@ export async function isArchive(file: AsyncIterable<Uint8Array>): Promise<boolea
 export async function unpackArchive(changes: ChangeSet, step: ArchiveStep): Promise<void> {
   const { path: destination } = changes.root.resolve(cleanPath(step.destination));
   makeDirectories(changes, destination, { uid: 0, gid: 0, ...step.owner, mode: 0o755, mtime: step.now });
-  const seen: Seen = { links: new Map(), passed: new Map() };
+  const seen: Seen = { links: new Map(), earlierOf: earlierFiles() };
   for await (const { header } of readTar(inflated(step.archive), step.limits)) {
     const length = longestOf(header);
     if (length > LONGEST_PATH)
@@ -76,8 +77,8 @@ type LinkedFiles = Map<string, LinkedFile>;
 /** What is remembered of the members so far. */
 interface Seen {
   readonly links: LinkedFiles;
-  /** How many files there were of each path. */
-  readonly passed: Map<string, number>;
+  /** Asked once for each file. */
+  readonly earlierOf: (path: string) => number;
 }
 
 function unpack(
@@ -85,7 +86,7 @@ function unpack(
   destination: string,
   header: TarHeader,
   step: ArchiveStep,
-  { links, passed }: Seen,
+  { links, earlierOf }: Seen,
 ): void {
   const inner = cleanPath(header.path);
   const path = inner === "/" ? destination : placeOf(changes, destination, inner, step);
@@ -106,9 +107,7 @@ function unpack(
     ...(header.xattrs === undefined ? {} : { xattrs: header.xattrs }),
   };
   if (header.kind !== "file") return changes.put(path, node);
-  const earlier = passed.get(inner) ?? 0;
-  passed.set(inner, earlier + 1);
-  changes.put(path, node, step.content.open(inner, header.size, earlier));
+  changes.put(path, node, step.content.open(inner, header.size, earlierOf(inner)));
 }
 
 /** Where a member goes: links on the way lead inside the destination, as in a chroot, and missing parents are made. */

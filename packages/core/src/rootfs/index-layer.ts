@@ -1,6 +1,7 @@
 import { tally } from "@undocked/registry";
 import { readTar, type TarHeader, type TarLimits, type TarMember } from "@undocked/registry/tar";
 import { baseName, cleanPath, joinPath, LONGEST_PATH, parentPath } from "../context/path.ts";
+import { earlierFiles } from "../layer/earlier-files.ts";
 import { inflated } from "../layer/inflate.ts";
 import { LayerError } from "../layer/layer-error.ts";
 import type { IndexEntry, LayerIndex } from "./layer-index.ts";
@@ -43,12 +44,12 @@ export async function indexLayer(
   const tar = uncompressed.through(inflated(blob));
   const entries: IndexEntry[] = [];
   const files = new Map<string, string>();
-  const passed = new Map<string, number>();
+  const earlierOf = earlierFiles();
   try {
     // Not closed by the reader: what follows the tar's end counts for both digests.
     const open: AsyncIterable<Uint8Array> = { [Symbol.asyncIterator]: () => ({ next: () => tar.next() }) };
     for await (const member of readTar(open, limits)) {
-      const entry = entryOf(member.header, passed);
+      const entry = entryOf(member.header, earlierOf);
       if (entry === undefined) continue;
       const found = entry.kind === "file" ? factsOf(entry.path, member, collector, files) : undefined;
       const facts = found === undefined ? undefined : await found;
@@ -88,9 +89,9 @@ async function keep(path: string, { header, body }: TarMember, files: Map<string
 /**
  * `undefined` for what stands in a layer for tools alone.
  *
- * @param passed - how many files of each path there were so far
+ * @param earlierOf - asked once for each file
  */
-function entryOf(header: TarHeader, passed: Map<string, number>): IndexEntry | undefined {
+function entryOf(header: TarHeader, earlierOf: (path: string) => number): IndexEntry | undefined {
   const length = longestOf(header);
   if (length > LONGEST_PATH)
     throw new LayerError("LAYER_INVALID", `The layer has a path of ${length} characters.`);
@@ -101,8 +102,7 @@ function entryOf(header: TarHeader, passed: Map<string, number>): IndexEntry | u
   if (name.startsWith(".wh..wh.") || name === ".wh.") return undefined;
   if (name.startsWith(".wh.")) return { path: joinPath(parentPath(path), name.slice(4)), kind: "whiteout" };
   const { kind, mode, uid, gid, mtime, size, linkTarget, deviceMajor, deviceMinor, xattrs } = header;
-  const earlier = kind === "file" ? (passed.get(path) ?? 0) : 0;
-  if (kind === "file") passed.set(path, earlier + 1);
+  const earlier = kind === "file" ? earlierOf(path) : 0;
   return {
     path,
     kind,

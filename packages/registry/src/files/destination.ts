@@ -2,9 +2,8 @@ import { access, constants, lstat, open, readlink, realpath, stat, type FileHand
 import { dirname, resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { hasCode, ifPresent } from "./absent.ts";
-import { writeChunks } from "./chunks.ts";
 import { makeDirectory } from "./make-directory.ts";
-import { besideName, namingFile, writeWhole } from "./whole-file.ts";
+import { besideName, namingFile, writeBody, writeWhole } from "./whole-file.ts";
 
 /** Where the bytes go of a file that somebody named. */
 export interface Destination {
@@ -71,11 +70,7 @@ export async function writeNamedFile(
   content: string | Uint8Array | AsyncIterable<Uint8Array>,
   options: { readonly signal?: AbortSignal } = {},
 ): Promise<void> {
-  const write = (file: FileHandle): Promise<void> =>
-    typeof content === "string" || content instanceof Uint8Array
-      ? file.writeFile(content)
-      : writeChunks(file, content);
-  await writeDestination(await destinationOf(path), write, options.signal);
+  await writeDestination(await destinationOf(path), (file) => writeBody(file, content), options.signal);
 }
 
 /**

@@ -28,12 +28,23 @@ export async function writeWholeFile(
   content: string | Uint8Array | AsyncIterable<Uint8Array>,
   options: WholeFileOptions = {},
 ): Promise<void> {
-  const write = (file: FileHandle): Promise<void> =>
-    typeof content === "string" || content instanceof Uint8Array
-      ? file.writeFile(content)
-      : writeChunks(file, content);
   await makeDirectory(dirname(path));
-  await writeWhole(besideName(path), write, () => path, options);
+  await writeWhole(
+    besideName(path),
+    (file) => writeBody(file, content),
+    () => path,
+    options,
+  );
+}
+
+/** Writes what a file is to have in it, at once or as it comes. */
+export function writeBody(
+  file: FileHandle,
+  content: string | Uint8Array | AsyncIterable<Uint8Array>,
+): Promise<void> {
+  return typeof content === "string" || content instanceof Uint8Array
+    ? file.writeFile(content)
+    : writeChunks(file, content);
 }
 
 /** A name for a file that is being written: nobody else's, and beside its target. */

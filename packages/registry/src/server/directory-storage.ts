@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { link, mkdir, open, readdir, rm, stat, unlink } from "node:fs/promises";
+import { link, open, readdir, rm, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { hasCode, ifPresent } from "../files/absent.ts";
 import { gatheringWriter } from "../files/chunks.ts";
+import { makeDirectory } from "../files/make-directory.ts";
 import { renameInto } from "../files/whole-file.ts";
 import type { Draft, Storage } from "./storage.ts";
 
@@ -16,7 +17,7 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 export async function directoryStorage(directory: string): Promise<Storage> {
   const drafts = join(directory, "drafts");
   const pathOf = (key: string): string => join(directory, "repositories", ...key.split("/"));
-  await mkdir(drafts, { recursive: true });
+  await makeDirectory(drafts);
   await removeStale(drafts);
   return {
     async open(key) {
@@ -43,7 +44,7 @@ export async function directoryStorage(directory: string): Promise<Storage> {
       }
     },
     async link(from, to) {
-      await mkdir(dirname(pathOf(to)), { recursive: true });
+      await makeDirectory(dirname(pathOf(to)));
       try {
         await link(pathOf(from), pathOf(to));
         return true;

@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { readFile, rm, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ifPresent } from "../files/absent.ts";
+import { makeDirectory } from "../files/make-directory.ts";
 import { placeNew } from "../files/place-new.ts";
 
 /** A lock is held for a few milliseconds; one this old was left by a process that was killed. */
@@ -31,7 +32,7 @@ export async function withLock<T>(
 }
 
 async function acquire(path: string, token: string, signal: AbortSignal | undefined): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeDirectory(dirname(path));
   const own = `${path}.${token}`;
   await writeFile(own, token, { flag: "wx" });
   try {
