@@ -12,9 +12,11 @@ const titles = [...files.map((name) => `${here}${name}`), `${here}../registry/at
   (path) => titlesIn(readFileSync(path, "utf8")),
 );
 
-/** Texts that stand before a function: names of tests, and of groups of them. */
+/** Texts that stand before a function, or before options and a function: names of tests, and of groups of them. */
 function titlesIn(source: string): readonly string[] {
-  return [...source.matchAll(/(["'`])((?:(?!\1).)+)\1,\s*(?:async\s*)?\(/g)].map(([, , title = ""]) => title);
+  return [...source.matchAll(/(["'`])((?:(?!\1).)+)\1,\s*(?:\{[^{}]*\},\s*)?(?:async\s*)?\(/g)].map(
+    ([, , title = ""]) => title,
+  );
 }
 
 function isNamed(id: string): boolean {
