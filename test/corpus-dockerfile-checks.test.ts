@@ -1,9 +1,10 @@
 import { ignoreMatcher, parseDockerfile, parseIgnoreFile } from "@undocked/core/dockerfile";
-import { UndockedError, type ImageConfig } from "@undocked/registry";
+import type { ImageConfig } from "@undocked/registry";
 import { describe, expect, test } from "vitest";
 import type { PlanOptions } from "../packages/core/src/plan/options.ts";
 import { checkDockerfile, planStages } from "../packages/core/src/plan/plan-stages.ts";
 import { readCorpus } from "./support/corpus.ts";
+import { faultOf } from "./support/fault-of.ts";
 
 interface Warning {
   readonly rule: string;
@@ -49,7 +50,7 @@ describe("lint-cases.json", () => {
 });
 
 function expectRefusal(each: LintCase, message: string): void {
-  const refusal = errorOf(() => planStages(parseDockerfile(each.dockerfile), optionsOf(each), new Map()));
+  const refusal = faultOf(() => planStages(parseDockerfile(each.dockerfile), optionsOf(each), new Map()));
   const { diagnostics = [] } = refusal;
   expect(diagnostics.map((diagnostic) => diagnostic.message)).toContain(message);
   if (each.buildErrorLine !== undefined) expect(refusal.location?.line).toBe(each.buildErrorLine);
@@ -59,16 +60,6 @@ function messageOf(error: NonNullable<LintCase["buildError"]>): string {
   if (typeof error === "string") return error;
   const [format, ...values] = error.format;
   return values.reduce((text, value) => text.replace("%s", value), format);
-}
-
-function errorOf(run: () => unknown): UndockedError {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof UndockedError) return error;
-    throw error;
-  }
-  throw new Error("no fault was found");
 }
 
 function optionsOf({ frontendAttrs = {}, dockerignore }: LintCase): PlanOptions {
@@ -108,8 +99,8 @@ describe("expose.json", () => {
       const text = `FROM scratch\nENV P=8080 MULTI="1 2/udp" P0=x\nEXPOSE ${each.expose}\n`;
       const plan = () => planStages(parseDockerfile(text), {}, new Map());
       if (each.error !== undefined) {
-        expect(errorOf(plan).message).toContain(each.error);
-        expect(errorOf(plan).location?.line).toBe(3);
+        expect(faultOf(plan).message).toContain(each.error);
+        expect(faultOf(plan).location?.line).toBe(3);
         return;
       }
       const { stages, warnings } = plan();
@@ -146,7 +137,7 @@ describe("run-refusal.json", () => {
       run();
       return;
     }
-    const error = errorOf(run);
+    const error = faultOf(run);
     const [first = 0, last = first] = expected.lines ?? [];
     expect(error.location?.line).toBe(first);
     expect(error.message + (error.location?.text ?? "")).toContain(expected.mentions ?? "");

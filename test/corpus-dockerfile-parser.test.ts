@@ -4,9 +4,9 @@ import {
   type Instruction,
   type Statement,
 } from "@undocked/core/dockerfile";
-import { UndockedError } from "@undocked/registry";
 import { expect, test } from "vitest";
 import { readCorpus } from "./support/corpus.ts";
+import { faultOf } from "./support/fault-of.ts";
 
 interface Node {
   readonly instruction: string;
@@ -82,7 +82,7 @@ for (const { name, dockerfile, expected } of cases) {
 }
 
 function expectFailure(dockerfile: string, { message, locations }: Failure): void {
-  const error = catchError(() => parseDockerfile(dockerfile));
+  const error = faultOf(() => parseDockerfile(dockerfile));
   expect(error.code).toBe("DOCKERFILE_SYNTAX");
   expect(error.message).toContain(message.replace(/^dockerfile parse error on line \d+: /, ""));
   const line = locations[0]?.[0] ?? 0;
@@ -90,16 +90,6 @@ function expectFailure(dockerfile: string, { message, locations }: Failure): voi
   const early = /parser directive|escape token|greater than max/.test(message);
   expect(error.location?.line).toBe(early ? line + 1 : Math.max(line, 1));
   expect(error.diagnostics?.[0]).toMatchObject({ message: error.message, severity: "error" });
-}
-
-function catchError(run: () => unknown): UndockedError {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof UndockedError) return error;
-    throw error;
-  }
-  throw new Error("no fault was found");
 }
 
 function describeNode(node: Node): object {

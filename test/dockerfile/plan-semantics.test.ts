@@ -1,10 +1,11 @@
 import { parseDockerfile, type Dockerfile } from "@undocked/core/dockerfile";
-import { parsePlatform, UndockedError, type ImageConfig, type Platform } from "@undocked/registry";
+import { parsePlatform, type ImageConfig, type Platform } from "@undocked/registry";
 import { expect, test } from "vitest";
 import type { PlanOptions } from "../../packages/core/src/plan/options.ts";
 import { planStages } from "../../packages/core/src/plan/plan-stages.ts";
 import type { BuildPlan, StagePlan } from "../../packages/core/src/plan/plan.ts";
 import { readCorpus } from "../support/corpus.ts";
+import { faultOf } from "../support/fault-of.ts";
 
 interface Case {
   readonly id: string;
@@ -74,7 +75,7 @@ function expectReviewed(each: Case): void {
   if (each.id === "config-expose-nested-default-bug") {
     expect(planCase(each).stages.at(-1)?.config.ExposedPorts).toEqual({ "80/tcp": {} });
   } else if (each.id === "copylink-chown-name" || each.id === "copy-chown-negative") {
-    expect(errorOf(() => planCase(each)).location?.line).toBe(2);
+    expect(faultOf(() => planCase(each)).location?.line).toBe(2);
   } else {
     // A name that passwd does not have: the copy engine's matter.
     planCase(each);
@@ -83,22 +84,12 @@ function expectReviewed(each: Case): void {
 
 function expectError(each: Case): void {
   const { error = "", errorLine } = each.expect;
-  const thrown = errorOf(() => planCase(each));
+  const thrown = faultOf(() => planCase(each));
   const core = error
     .replace(/^dockerfile parse error on line \d+: /, "")
     .replace("the Dockerfile cannot be empty", "file with no instructions");
   expect(thrown.message).toContain(core);
   if (errorLine !== undefined) expect(thrown.location?.line).toBe(errorLine);
-}
-
-function errorOf(run: () => unknown): UndockedError {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof UndockedError) return error;
-    throw error;
-  }
-  throw new Error("no fault was found");
 }
 
 function planCase({ dockerfile: text, args }: Case): BuildPlan {

@@ -1,22 +1,13 @@
 import { execFileSync } from "node:child_process";
-import {
-  closeSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { fileSource, looksLikeElf, readElf, type ElfFacts } from "@undocked/core/elf";
+import { fileSource, readElf, type ElfFacts } from "@undocked/core/elf";
+import { elfFilesBelow, sampleOf } from "../support/elf-files.ts";
 import { lacks } from "../support/tools.ts";
 
 // Every file takes readelf some milliseconds: a sample, unless all are asked for. `UNDOCKED_ELF_ROOTS` names other trees.
-const everything = process.env["UNDOCKED_ELF_ORACLE"] === "all";
 const sampleSize = 300;
 const roots = (process.env["UNDOCKED_ELF_ROOTS"] ?? "/usr").split(":");
 
@@ -48,7 +39,12 @@ interface OracleRow {
 
 describe.skipIf(lacks("readelf", "python3"))("beside readelf", () => {
   test("every field of every file is the same", { timeout: 1_200_000 }, async () => {
-    const rows = oracle(sample(roots.flatMap((root) => [...elfFiles(root)])));
+    const rows = oracle(
+      sampleOf(
+        roots.flatMap((root) => [...elfFilesBelow(root)]),
+        sampleSize,
+      ),
+    );
     const differences: string[] = [];
     for (const row of rows) {
       const facts = await read(row.path);
@@ -175,34 +171,5 @@ function oracle(paths: readonly string[]): readonly OracleRow[] {
       .filter(({ error }) => error === undefined);
   } finally {
     rmSync(directory, { recursive: true });
-  }
-}
-
-function sample(paths: readonly string[]): readonly string[] {
-  if (everything) return paths;
-  const step = Math.max(1, paths.length / sampleSize);
-  return Array.from(
-    { length: Math.min(paths.length, sampleSize) },
-    (_, n) => paths[Math.floor(n * step)] ?? "",
-  );
-}
-
-function* elfFiles(directory: string): Generator<string, void, void> {
-  const entries = readdirSync(directory, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
-  for (const entry of entries) {
-    const path = join(directory, entry.name);
-    if (entry.isDirectory()) yield* elfFiles(path);
-    else if (entry.isFile() && beginsAsElf(path)) yield path;
-  }
-}
-
-function beginsAsElf(path: string): boolean {
-  const head = new Uint8Array(4);
-  const file = openSync(path, "r");
-  try {
-    readSync(file, head, 0, 4, 0);
-    return looksLikeElf(head);
-  } finally {
-    closeSync(file);
   }
 }

@@ -1,4 +1,4 @@
-import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import {
   copyFileSync,
   existsSync,
@@ -14,11 +14,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { defaultPlatform } from "@undocked/registry";
-import { executableFacts } from "../../packages/core/src/preflight/file-facts.ts";
 import { imageFiles } from "../../packages/core/src/preflight/image-files.ts";
 import { selfContainedFindings } from "../../packages/core/src/preflight/self-contained.ts";
-import { indexLayer } from "../../packages/core/src/rootfs/index-layer.ts";
-import { emptyRootFs, type RootFs } from "../../packages/core/src/rootfs/rootfs.ts";
+import { indexedTree } from "../support/indexed-tree.ts";
 import { randomFrom } from "../support/library-layout.ts";
 import { buildElf, tinyPlatforms } from "../support/tiny-elf.ts";
 import { lacks, lacksRoot } from "../support/tools.ts";
@@ -87,7 +85,7 @@ describe.skipIf(cannot)("self-contained, beside musl's loader", () => {
 async function differences(
   some: readonly string[],
 ): Promise<{ readonly wrong: readonly string[]; readonly broken: number }> {
-  const files = imageFiles(await indexed());
+  const files = imageFiles(await indexedTree(tree));
   const wrong: string[] = [];
   let broken = 0;
   for (const path of some) {
@@ -134,23 +132,6 @@ function listed(path: string) {
     ([, object, name]) => `${object} needs the symbol ${name}`,
   );
   return { whole: status === 0, missing: sorted(missing), symbols: sorted(symbols), text };
-}
-
-async function indexed(): Promise<RootFs> {
-  const root = emptyRootFs();
-  const tar = spawn("tar", ["-C", tree, "-c", "."], { stdio: ["ignore", "pipe", "ignore"] });
-  const index = await indexLayer(tar.stdout, { collector: executableFacts });
-  root.applyIndex(index, {
-    open(path, size) {
-      return {
-        size,
-        stream() {
-          throw new Error(`${path} is in the index, and its bytes are asked for`);
-        },
-      };
-    },
-  });
-  return root;
 }
 
 function folderOf(library: number): string {

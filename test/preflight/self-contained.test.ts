@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import {
   copyFileSync,
   existsSync,
@@ -17,12 +17,11 @@ import { basename, dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { looksLikeElf } from "@undocked/core/elf";
 import { defaultPlatform } from "@undocked/registry";
-import { executableFacts } from "../../packages/core/src/preflight/file-facts.ts";
 import { imageFiles } from "../../packages/core/src/preflight/image-files.ts";
 import { selfContainedFindings } from "../../packages/core/src/preflight/self-contained.ts";
 import { bytesContent } from "../../packages/core/src/context/memory-tree.ts";
-import { indexLayer } from "../../packages/core/src/rootfs/index-layer.ts";
-import { emptyRootFs, type RootFs } from "../../packages/core/src/rootfs/rootfs.ts";
+import type { RootFs } from "../../packages/core/src/rootfs/rootfs.ts";
+import { indexedTree } from "../support/indexed-tree.ts";
 import { buildElf, tinyPlatforms } from "../support/tiny-elf.ts";
 import { lacksRoot } from "../support/tools.ts";
 
@@ -41,19 +40,7 @@ beforeAll(async () => {
   if (cannot) return;
   directory = mkdtempSync(join(tmpdir(), "undocked-tree-"));
   programs = extractTree();
-  root = emptyRootFs();
-  const tar = spawn("tar", ["-C", directory, "-c", "."], { stdio: ["ignore", "pipe", "ignore"] });
-  const index = await indexLayer(tar.stdout, { collector: executableFacts });
-  root.applyIndex(index, {
-    open(path, size) {
-      return {
-        size,
-        stream() {
-          throw new Error(`${path} is in the index, and its bytes are asked for`);
-        },
-      };
-    },
-  });
+  root = await indexedTree(directory);
 }, 300_000);
 afterAll(() => {
   if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
