@@ -8,8 +8,8 @@ import {
   type Descriptor,
 } from "@undocked/registry";
 import type { ServerResponse } from "node:http";
-import { expect, test } from "vitest";
-import { empty, scriptedServer, type SeenRequest } from "../support/scripted-server.ts";
+import { describe, expect, test } from "vitest";
+import { empty, json, scriptedServer, type SeenRequest } from "../support/scripted-server.ts";
 
 const blob = randomBytes(10_000);
 const layer: Descriptor = {
@@ -26,6 +26,7 @@ function takingPieces(
     state: { have: Buffer },
   ) => Promise<boolean> | boolean,
   headers: Record<string, string> = {},
+  whole: Buffer = blob,
 ) {
   const state = { have: Buffer.alloc(0) };
   const ranges: string[] = [];
@@ -57,21 +58,44 @@ function takingPieces(
         }
       } else {
         const body = await request.body();
-        empty(response, Buffer.concat([state.have, body]).equals(blob) ? 201 : 400);
+        empty(response, Buffer.concat([state.have, body]).equals(whole) ? 201 : 400);
       }
     },
   };
 }
 
-const push = async (host: string, chunkSize?: number): Promise<void> => {
+/** A registry that refuses any request with more than `limit` bytes in it, and counts. */
+function limiting(whole: Buffer, limit: number, headers: Record<string, string> = {}) {
+  const refused: number[] = [];
+  const taken: number[] = [];
+  const pieces = takingPieces(
+    async (request, response, state) => {
+      const size = Number(request.headers["content-length"] ?? 0);
+      if (size <= limit) {
+        if (request.method === "PATCH") taken.push(size);
+        return false;
+      }
+      await request.body();
+      refused.push(size);
+      expect(state.have.byteLength).toBe(taken.reduce((sum, part) => sum + part, 0));
+      empty(response, 413);
+      return true;
+    },
+    headers,
+    whole,
+  );
+  return { ...pieces, refused, taken, least: Number(headers["OCI-Chunk-Min-Length"] ?? 65_536) };
+}
+
+const push = async (host: string, chunkSize?: number, content: Buffer = blob): Promise<void> => {
   const client = registryClient({
     credentials: "anonymous",
     retry: { baseMs: 1 },
     ...(chunkSize === undefined ? {} : { upload: { chunkSize } }),
   });
   await client.repository(`${host}/a`).push(
-    layer,
-    replayable(() => contentOf(blob)),
+    { ...layer, digest: digestOf(content), size: content.byteLength },
+    replayable(() => contentOf(content)),
   );
 };
 
@@ -132,4 +156,93 @@ test("a registry that finds the whole too large gets it in pieces", async () => 
   await using server = await scriptedServer(pieces.script);
   await push(server.host);
   expect(pieces.ranges).toEqual(["0-9999"]);
+});
+
+describe("a registry, or what stands before it, that limits the size of a request", () => {
+  const noise = randomBytes(1_500_000);
+
+  test.each([
+    ["its limit is found by halving, and what it took is not sent again", {}, undefined, 400_000],
+    ["its limit is found from pieces of the sender's own size", {}, 1_000_000, 400_000],
+    ["a piece is never smaller than it wants them", { "OCI-Chunk-Min-Length": "300000" }, undefined, 350_000],
+  ])("%s", async (_, headers, chunkSize, limit) => {
+    const registry = limiting(noise, limit, headers);
+    await using server = await scriptedServer(registry.script);
+    await push(server.host, chunkSize, noise);
+    const least = Number(new Headers(headers).get("OCI-Chunk-Min-Length") ?? 0);
+    expect(registry.taken.slice(0, -1).every((size) => size <= limit && size >= least)).toBe(true);
+    expect(registry.taken.reduce((sum, size) => sum + size, 0)).toBe(noise.byteLength);
+    // Each that was refused was smaller than the one before.
+    expect(registry.refused).toEqual([...new Set(registry.refused)].sort((a, b) => b - a));
+    const sessions = server.lines().filter((line) => line.startsWith("POST"));
+    expect(sessions).toHaveLength(chunkSize === undefined ? 2 : 1);
+  });
+
+  test.each([
+    ["whatever a request holds", {}],
+    ["pieces of the least size that it wants itself", { "OCI-Chunk-Min-Length": "500000" }],
+  ])("is told of once it refuses %s", async (_, headers) => {
+    const registry = limiting(noise, 0, headers);
+    await using server = await scriptedServer(registry.script);
+    const least = registry.least;
+    await expect(push(server.host, undefined, noise)).rejects.toMatchObject({
+      code: "SIZE_INVALID",
+      status: 413,
+      message: expect.stringContaining(`${least} bytes`),
+    });
+    expect(registry.refused.at(-1)).toBe(least);
+    expect(registry.refused).toEqual([...new Set(registry.refused)].sort((a, b) => b - a));
+    expect(server.lines().filter((line) => line.startsWith("DELETE"))).toHaveLength(2);
+  });
+
+  test("has no more of the content held for it than two pieces", async () => {
+    const registry = limiting(noise, 80_000);
+    let read = 0;
+    let ahead = 0;
+    await using server = await scriptedServer(async (request, response) => {
+      ahead = Math.max(ahead, read - registry.state.have.byteLength);
+      await registry.script(request, response);
+    });
+    const content = replayable(async function* () {
+      for (let at = 0; at < noise.byteLength; at += 10_000) {
+        const chunk = noise.subarray(at, at + 10_000);
+        read += chunk.byteLength;
+        yield chunk;
+      }
+    });
+    const client = registryClient({ credentials: "anonymous", upload: { chunkSize: 150_000 } });
+    await client
+      .repository(`${server.host}/a`)
+      .push({ ...layer, digest: digestOf(noise), size: noise.byteLength }, content);
+    expect(registry.taken.length).toBeGreaterThan(15);
+    expect(ahead).toBeLessThanOrEqual(300_000);
+  });
+
+  test("gets content of which nobody knows the size in smaller pieces too", async () => {
+    const registry = limiting(noise, 200_000);
+    await using server = await scriptedServer(registry.script);
+    const client = registryClient({ credentials: "anonymous", retry: { retries: 0 } });
+    const found = await client.repository(`${server.host}/a`).ingest(
+      layer.mediaType,
+      (async function* () {
+        for (let at = 0; at < noise.byteLength; at += 70_000) yield noise.subarray(at, at + 70_000);
+      })(),
+    );
+    expect(found.digest).toBe(digestOf(noise));
+  });
+
+  test("is not asked for the same once more for a manifest either, whatever code it gives", async () => {
+    await using server = await scriptedServer(async (request, response) => {
+      await request.body();
+      if (request.method === "HEAD") empty(response, 404);
+      else json(response, 413, { errors: [{ code: "UNKNOWN", message: "too large" }] });
+    });
+    const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, config: layer, layers: [] }));
+    const manifest = { mediaType: MediaType.ociManifest, digest: digestOf(bytes), size: bytes.byteLength };
+    const client = registryClient({ credentials: "anonymous", retry: { baseMs: 1 } });
+    await expect(
+      client.repository(`${server.host}/a`).push(manifest, contentOf(bytes)),
+    ).rejects.toMatchObject({ status: 413 });
+    expect(server.lines().filter((line) => line.startsWith("PUT"))).toHaveLength(1);
+  });
 });

@@ -9,9 +9,10 @@ import { receivedSoFar, sessionAfter, sessionCall, type UploadSession } from "./
 
 /**
  * Sends content in pieces (PATCH), each from the memory of this process. After a cut or a 416 the registry is asked how much
- * it has, and the rest of the piece is sent.
+ * it has, and the rest of the piece is sent; after a 413 what is left goes on in smaller pieces.
  *
  * @returns the session, to be closed
+ * @throws {RegistryError} `SIZE_INVALID` where pieces of the least size are refused too
  */
 export async function sendChunks(
   context: RepositoryContext,
@@ -20,22 +21,45 @@ export async function sendChunks(
   chunkSize: number,
   options: CallOptions,
 ): Promise<UploadSession> {
-  let session = opened;
-  let sent = 0;
-  for await (const chunk of inChunks(content, Math.max(chunkSize, opened.leastChunk ?? 0))) {
-    session = await sendChunk(context, session, chunk, sent, options);
-    sent += chunk.byteLength;
+  const { leastChunk = 0 } = opened;
+  let at: Position = { session: opened, received: 0 };
+  let size = Math.max(chunkSize, leastChunk);
+  let held: Uint8Array = new Uint8Array();
+  const sendHeld = async (isLast: boolean): Promise<void> => {
+    while (held.byteLength >= (isLast ? 1 : size)) {
+      const { refused, ...next } = await sendChunk(context, at, held.subarray(0, size), options);
+      held = held.subarray(next.received - at.received);
+      at = next;
+      if (refused !== undefined) size = smallerThan(refused, leastChunk);
+    }
+  };
+  for await (const chunk of inChunks(content, size)) {
+    held = held.byteLength === 0 ? chunk : Buffer.concat([held, chunk]);
+    await sendHeld(false);
   }
-  return session;
+  await sendHeld(true);
+  return at.session;
 }
 
+/** Where an upload is. */
+interface Position {
+  readonly session: UploadSession;
+  /** Bytes that the registry has. */
+  readonly received: number;
+}
+
+interface RefusedSize {
+  readonly bytes: number;
+  readonly error: RegistryError;
+}
+
+/** @returns where the upload is then: at the chunk's end, unless the size of a request was refused */
 async function sendChunk(
   context: RepositoryContext,
-  opened: UploadSession,
+  { session: opened, received: start }: Position,
   chunk: Uint8Array,
-  start: number,
   options: CallOptions,
-): Promise<UploadSession> {
+): Promise<Position & { readonly refused?: RefusedSize }> {
   const { retries = 5 } = context.line.retry;
   const end = start + chunk.byteLength;
   let session = opened;
@@ -53,20 +77,46 @@ async function sendChunk(
         signal: options.signal,
       });
       await drain(answer);
-      return sessionAfter(session, answer);
+      return { session: sessionAfter(session, answer), received: end };
     } catch (error) {
       options.signal?.throwIfAborted();
-      if (!(error instanceof RegistryError) || attempt >= retries || !mayGoOn(error)) throw error;
+      if (!(error instanceof RegistryError)) throw error;
+      if (isTooLarge(error)) return { session, received: from, refused: { bytes: end - from, error } };
+      if (attempt >= retries || !mayGoOn(error)) throw error;
       await pauseFor(backoffMs(attempt, context.line.retry), options.signal);
       const status = await receivedSoFar(context, session, options);
       ({ session } = status);
       // A range that does not tell is one for nothing at all; wrong, it ends in a 416 and a new session.
       const received = status.received ?? (start === 0 ? 0 : undefined);
-      if (received === end) return session;
+      if (received === end) return { session, received };
       if (received === undefined || received < start || received > end) throw error;
       from = received;
     }
   }
+}
+
+// Who takes less is set up wrongly, and a layer would be tens of thousands of requests.
+const SMALLEST_CHUNK = 64 * 1024;
+
+/** Half of what was refused, unless the registry wants more (`OCI-Chunk-Min-Length`). */
+function smallerThan({ bytes, error }: RefusedSize, leastChunk: number): number {
+  const least = Math.max(leastChunk, SMALLEST_CHUNK);
+  if (bytes > least) return Math.max(Math.ceil(bytes / 2), least);
+  const { method = "PATCH", url = "" } = error;
+  throw new RegistryError(
+    "SIZE_INVALID",
+    `${new URL(url).host} refuses a request of ${bytes} bytes as too large (413).`,
+    {
+      status: 413,
+      method,
+      url,
+      cause: error,
+      hint:
+        leastChunk > SMALLEST_CHUNK
+          ? `The registry takes no pieces under ${leastChunk} bytes: have the proxy before it take larger requests.`
+          : "No smaller pieces are sent: have the registry, or the proxy before it, take larger requests.",
+    },
+  );
 }
 
 /** A 416 says that the registry has more or less than we think. */
@@ -98,9 +148,14 @@ export async function* inChunks(
 }
 
 /** Whether a registry refused a request for its size. */
-export function isTooLarge(error: unknown): boolean {
-  return error instanceof RegistryError && error.status === 413;
+export function isTooLarge({ status }: RegistryError): boolean {
+  return status === 413;
 }
 
 /** For content whose sender did not ask for pieces: under the 4 MiB that GHCR takes at most. */
 export const defaultChunkSize: number = 4_000_000;
+
+/** Of what was refused as a whole. */
+export function firstChunkSize(refused: number): number {
+  return Math.min(defaultChunkSize, Math.max(Math.ceil(refused / 2), SMALLEST_CHUNK));
+}

@@ -112,13 +112,16 @@ async function failureAfter(
   }
 }
 
+/** What was refused with one of these is refused again, whatever code comes along. */
+const finalStatuses: ReadonlySet<number> = new Set([401, 403, 404, 405, 413]);
+
 /** Milliseconds; `undefined`: trying again does not help. */
 function waitBefore(line: Line, failure: RegistryError, sent: Sent, attempt: number): number | undefined {
   if (sent.kind === "failed") return sent.repeatable ? backoffMs(attempt, line.retry) : undefined;
   const { status, headers } = sent.response;
   const byCode = adviceForErrorCode(failure.code);
   // A code says more than a 400; elsewhere the status is what the server means.
-  const final = status >= 500 || status === 401 || status === 403 || status === 404 || status === 405;
+  const final = status >= 500 || finalStatuses.has(status);
   if (byCode === "once" && attempt === 0) return 1000;
   if (adviceForStatus(status) !== "again" && (final || byCode !== "again")) return undefined;
   const asked = parseRetryAfter(headers.get("retry-after"), line.now());

@@ -7,7 +7,7 @@ import type { Answer } from "./call.ts";
 import { exchange } from "./exchange.ts";
 import { drain } from "./http.ts";
 import { pauseFor } from "./gate.ts";
-import { defaultChunkSize, isTooLarge, sendChunks } from "./chunked-upload.ts";
+import { firstChunkSize, isTooLarge, sendChunks } from "./chunked-upload.ts";
 import { closeFilled, closeSession } from "./close-session.ts";
 import {
   cancelSession,
@@ -24,7 +24,7 @@ import { adviceForErrorCode, backoffMs, mayPass } from "./retry-policy.ts";
 export interface UploadOptions {
   /**
    * Bytes of a piece (PATCH). Default: a blob goes in one request, which works everywhere; and in pieces only to a registry
-   * that refuses that as too large.
+   * that refuses that as too large. What a registry refuses as a piece goes in halves of it, down to 64 KiB.
    */
   readonly chunkSize?: number;
 }
@@ -56,11 +56,12 @@ export async function pushBlob(
     } catch (error) {
       await cancelSession(context, session);
       options.signal?.throwIfAborted();
-      if (!(error instanceof RegistryError) || attempt >= retries) throw error;
-      if (!body.canReopen()) throw error;
-      if (isTooLarge(error) && chunkSize === undefined) chunkSize = defaultChunkSize;
-      else if (!mayHelp(error, attempt)) throw error;
-      const waitMs = backoffMs(attempt, line.retry);
+      if (!(error instanceof RegistryError) || !body.canReopen()) throw error;
+      const inPieces = isTooLarge(error) && chunkSize === undefined;
+      if (!inPieces && (attempt >= retries || !mayHelp(error, attempt))) throw error;
+      if (inPieces) chunkSize = firstChunkSize(expected.size);
+      // A request of another kind need not wait for what made the last one fail.
+      const waitMs = inPieces ? 0 : backoffMs(attempt, line.retry);
       line.onEvent({
         kind: "retry",
         method: "PUT",
@@ -77,6 +78,7 @@ export async function pushBlob(
 }
 
 function mayHelp(error: RegistryError, attempt: number): boolean {
+  if (isTooLarge(error)) return false;
   if (adviceForErrorCode(error.code) === "new-session") return true;
   // The token ended in the middle; the session's next request has a new one.
   return error.status === 401 ? attempt === 0 : mayPass(error);
