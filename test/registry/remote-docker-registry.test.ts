@@ -4,9 +4,11 @@ import { join } from "node:path";
 import { inspect } from "node:util";
 import {
   contentOf,
+  copyImage,
   digestOf,
   encodeJson,
   MediaType,
+  memoryStore,
   readAll,
   registryClient,
   replayable,
@@ -16,6 +18,7 @@ import {
 } from "@undocked/registry";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startDockerRegistry, type DockerRegistry } from "../support/docker-registry.ts";
+import { randomImage } from "../support/random-image.ts";
 import { certificateAuthority } from "../support/tls.ts";
 import { startTokenService } from "../support/token-service.ts";
 import { lacks } from "../support/tools.ts";
@@ -145,6 +148,23 @@ describe.skipIf(lacks("docker-registry"))(
         ["repository:public/a:pull,push"],
         ["repository:b:pull,push", "repository:public/a:pull"],
       ]);
+
+      // No such blob there: the registry opens an upload, and gives none up for those who may not delete.
+      const told: RegistryEvent[] = [];
+      await using watched = registryClient({
+        ca: authority.cert,
+        credentials: { [registry.host]: { username: "user", password: "CANARY:pässword" } },
+        onEvent: (event) => told.push(event),
+      });
+      const from = memoryStore();
+      await copyImage(await randomImage(from, 1), from, watched.repository(`${registry.host}/c`), {
+        mountFrom: () => "public/none",
+      });
+      const methods = (): string[] => told.flatMap((event) => (event.kind === "request" ? event.method : []));
+      expect(methods()).not.toContain("DELETE");
+      expect(await watched.repository(`${registry.host}/d`).mount(layer, "public/none")).toBe(false);
+      expect(methods()).toContain("DELETE");
+      expect(told.filter(({ kind }) => kind === "retry" || kind === "warning")).toEqual([]);
 
       await using anonymous = registryClient({ ca: authority.cert, credentials: "anonymous" });
       const pulled = await readAll(anonymous.repository(`${registry.host}/public/a`).fetch(layer));

@@ -6,6 +6,7 @@ import {
   registryClient,
   replayable,
   type Descriptor,
+  type OpenedUpload,
   type RegistryClientOptions,
 } from "@undocked/registry";
 import type { ServerResponse } from "node:http";
@@ -252,6 +253,52 @@ describe("a mount", () => {
   });
   test("is not done with 202, and the session is given up", async () => {
     expect(await outcome(202)).toEqual([false, [post, "DELETE /up/1"]]);
+  });
+  test("is not done with 202, and the upload that was opened takes the blob", async () => {
+    await using server = await scriptedServer(taking(() => "/up/1"));
+    let upload: OpenedUpload | undefined;
+    const place = repository(server);
+    const onUpload = (opened: OpenedUpload): void => void (upload = opened);
+    expect(await place.mount(layer, "other/place", { onUpload })).toBe(false);
+    await using opened = upload;
+    if (opened === undefined) throw new Error("there is an upload");
+    await place.push(layer, again, { known: "absent", upload: opened });
+    expect(server.lines()).toEqual(["POST /v2/a/blobs/uploads/", "PUT /up/1"]);
+    await opened[Symbol.asyncDispose]();
+    expect(server.lines()).toHaveLength(2);
+  });
+  test("with 202 leaves the upload to whoever asked for it, and it is given up if it is not used", async () => {
+    await using server = await scriptedServer(taking(() => "/up/1"));
+    const uploads: OpenedUpload[] = [];
+    const onUpload = (opened: OpenedUpload): void => void uploads.push(opened);
+    await repository(server).mount(layer, "other/place", { onUpload });
+    expect(server.lines()).toEqual(["POST /v2/a/blobs/uploads/"]);
+    // Another repository's is none of its business.
+    for (const upload of uploads)
+      await registryClient(options)
+        .repository(`${server.host}/b`)
+        .push(layer, again, { known: "absent", upload });
+    expect(server.lines().slice(1)).toEqual(["POST /v2/b/blobs/uploads/", "PUT /up/1"]);
+    for (const upload of [...uploads, ...uploads]) await upload[Symbol.asyncDispose]();
+    expect(server.lines().slice(3)).toEqual(["DELETE /up/1"]);
+  });
+  test("with 202 whose upload has ended by then goes on in another", async () => {
+    await using server = await scriptedServer(
+      taking(
+        (_, session) => `/up/${session}`,
+        async (request, response) => {
+          if (request.line !== "PUT /up/1") return false;
+          await request.body();
+          json(response, 404, { errors: [{ code: "BLOB_UPLOAD_UNKNOWN" }] });
+          return true;
+        },
+      ),
+    );
+    const place = repository(server);
+    const uploads: OpenedUpload[] = [];
+    await place.mount(layer, "other/place", { onUpload: (opened) => void uploads.push(opened) });
+    for (const upload of uploads) await place.push(layer, again, { known: "absent", upload });
+    expect(server.lines().filter((line) => line.startsWith("PUT"))).toEqual(["PUT /up/1", "PUT /up/2"]);
   });
   test.each([400, 401, 403, 404, 405])("is not done with %i", async (status) => {
     expect(await outcome(status)).toEqual([false, [post]]);

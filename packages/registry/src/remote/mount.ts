@@ -1,14 +1,15 @@
 import { repositoryScope } from "../auth/scope.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
-import type { CallOptions } from "../store/store.ts";
+import type { MountOptions, OpenedUpload } from "../store/store.ts";
 import { exchange } from "./exchange.ts";
 import { drain } from "./http.ts";
 import { RegistryError } from "./registry-error.ts";
 import type { RepositoryContext } from "./context.ts";
-import { cancelSession, sessionAt } from "./upload-session.ts";
+import { cancelSession, sessionAt, type UploadSession } from "./upload-session.ts";
 
 /**
- * Takes a blob over from another repository of the same registry.
+ * Takes a blob over from another repository of the same registry. Where the registry opens an upload instead
+ * (distribution-spec, "Mounting a blob from another repository"), who is told of it can send the blob by that.
  *
  * @param from - the path of that repository
  * @returns `false` where it has to be sent: there is no such blob, no right to it, no such thing as mounting, or it fails
@@ -17,7 +18,7 @@ export async function mountBlob(
   context: RepositoryContext,
   target: Descriptor,
   from: string,
-  options: CallOptions,
+  options: MountOptions,
 ): Promise<boolean> {
   const { line, registry, repository } = context;
   if (from === repository) return false;
@@ -40,12 +41,40 @@ export async function mountBlob(
     });
     await drain(answer);
     if (answer.status === 201) return true;
-    await cancelSession(context, sessionAt(answer));
-    options.signal?.throwIfAborted();
+    const upload = openedUpload(context, sessionAt(answer));
+    if (options.onUpload === undefined || options.signal?.aborted === true) {
+      await upload[Symbol.asyncDispose]();
+      options.signal?.throwIfAborted();
+    } else options.onUpload(upload);
     return false;
   } catch (error) {
     options.signal?.throwIfAborted();
     if (error instanceof RegistryError) return false;
     throw error;
   }
+}
+
+/** Sessions that nobody has used yet, and whose they are. */
+const unused = new WeakMap<OpenedUpload, { readonly base: string; readonly session: UploadSession }>();
+
+function openedUpload(context: RepositoryContext, session: UploadSession): OpenedUpload {
+  const upload: OpenedUpload = {
+    async [Symbol.asyncDispose]() {
+      const left = takeSession(context, upload);
+      if (left !== undefined) await cancelSession(context, left);
+    },
+  };
+  unused.set(upload, { base: context.base, session });
+  return upload;
+}
+
+/** The session of an upload, for one use; that of another repository is not to be had. */
+export function takeSession(
+  { base }: RepositoryContext,
+  upload: OpenedUpload | undefined,
+): UploadSession | undefined {
+  const found = upload === undefined ? undefined : unused.get(upload);
+  if (upload === undefined || found?.base !== base) return undefined;
+  unused.delete(upload);
+  return found.session;
 }

@@ -165,7 +165,7 @@ export function remoteRepository(
     },
     async mount(target, from, options = {}) {
       using limit = deadline(options, totalMs);
-      return await mountBlob(await open("write", limit), target, from, limit);
+      return await mountBlob(await open("write", limit), target, from, { ...options, ...limit });
     },
     async fetchManifest(reference, options = {}) {
       using limit = deadline(options, totalMs);

@@ -39,15 +39,19 @@ export async function openSession(
     await cancelSession(context, session);
     options.signal.throwIfAborted();
   }
-  const least = answer.headers.get("oci-chunk-min-length") ?? "";
-  return /^\d{1,10}$/.test(least) ? { ...session, leastChunk: Number(least) } : session;
+  return session;
 }
 
 /** @throws {RegistryError} `REDIRECT_REFUSED` */
 export function sessionAt({ url: request, headers, address }: Answer): UploadSession {
   const destination = judgeLocation(request, headers.get("location"), address);
   if (destination.kind === "allowed") {
-    return { url: destination.url, foreign: !destination.sameOrigin };
+    const least = headers.get("oci-chunk-min-length") ?? "";
+    return {
+      url: destination.url,
+      foreign: !destination.sameOrigin,
+      ...(/^\d{1,10}$/.test(least) ? { leastChunk: Number(least) } : {}),
+    };
   }
   throw new RegistryError(
     "REDIRECT_REFUSED",

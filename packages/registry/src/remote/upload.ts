@@ -16,6 +16,7 @@ import {
   sessionCall,
   type UploadSession,
 } from "./upload-session.ts";
+import { takeSession } from "./mount.ts";
 import { redactUrl } from "./redact.ts";
 import { RegistryError } from "./registry-error.ts";
 import type { RepositoryContext } from "./context.ts";
@@ -49,7 +50,9 @@ export async function pushBlob(
   const body = onceOrAgain(content, (chunks) => (isVerified ? chunks : verified(expected, chunks)));
   let { chunkSize } = upload;
   for (let attempt = 0; ; attempt += 1) {
-    const session = await openSession(context, digestAlgorithm(expected.digest), options);
+    const session =
+      takeSession(context, options.upload) ??
+      (await openSession(context, digestAlgorithm(expected.digest), options));
     try {
       await send(context, session, expected, body, chunkSize, options);
       return;

@@ -11,6 +11,8 @@ import {
   type Finder,
   type Mounter,
   type NamedSink,
+  type OpenedUpload,
+  type PushOptions,
   type ReferrerSource,
   type Resolver,
   type Tagger,
@@ -62,6 +64,12 @@ export const DEFAULT_CONCURRENCY = 4;
 
 type Outcome = Exclude<CopyEvent["kind"], "progress">;
 
+/** What came of a blob that another repository may have. Without an outcome it has to be sent. */
+interface TakenOver {
+  readonly outcome?: Outcome;
+  readonly upload?: OpenedUpload;
+}
+
 /** Copies roots with what they point to; what one of them brought is not asked for again for the next. */
 export function graphCopier(
   from: BlobSource,
@@ -105,37 +113,42 @@ export function graphCopier(
   };
 
   const known = to.exists === undefined ? {} : ({ known: "absent" } as const);
-  const push = async (target: Descriptor, content: AsyncIterable<Uint8Array>): Promise<void> => {
+  const push = async (
+    target: Descriptor,
+    content: AsyncIterable<Uint8Array>,
+    more: Pick<PushOptions, "upload"> = {},
+  ): Promise<void> => {
     signal.throwIfAborted();
-    await to.push(target, content, { signal, ...known });
+    await to.push(target, content, { signal, ...known, ...more });
   };
 
   const told = (target: Descriptor, open: () => AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> =>
     replayable(() => reported(open(), (bytes) => onEvent({ kind: "progress", target, bytes })));
 
   /** Asks for the first blob of a repository; where that is missing, the others are taken over without a question. */
-  const takeOver = async (target: Descriptor, origin: string): Promise<Outcome | undefined> => {
+  const takeOver = async (target: Descriptor, origin: string): Promise<TakenOver> => {
     const first = asksFirst.get(origin);
     if (first === undefined) asksFirst.set(origin, isThere(target));
     const isLikelyThere = first === undefined || (await first);
-    if (isLikelyThere && (await isThere(target))) return "exists";
+    if (isLikelyThere && (await isThere(target))) return { outcome: "exists" };
     signal.throwIfAborted();
-    if ((await to.mount?.(target, origin, { signal })) === true) return "mounted";
+    let upload: OpenedUpload | undefined;
+    const onUpload = (opened: OpenedUpload): void => void (upload = opened);
+    if ((await to.mount?.(target, origin, { signal, onUpload })) === true) return { outcome: "mounted" };
     asksFirst.set(origin, Promise.resolve(true));
-    return undefined;
+    return upload === undefined ? {} : { upload };
   };
 
   const copyBlob = (target: Descriptor): Promise<Outcome> =>
     once(target, () =>
       transfers.run(async () => {
         const origin = to.mount === undefined ? undefined : mountFrom?.(target);
-        const taken = origin === undefined ? undefined : await takeOver(target, origin);
-        if (taken !== undefined) return taken;
+        const { outcome, upload } = origin === undefined ? {} : await takeOver(target, origin);
+        if (outcome !== undefined) return outcome;
+        await using opened = upload;
         if (await isThere(target)) return "exists";
-        await push(
-          target,
-          told(target, () => from.fetch(target, { signal })),
-        );
+        const content = told(target, () => from.fetch(target, { signal }));
+        await push(target, content, opened === undefined ? {} : { upload: opened });
         return "copied";
       }),
     );

@@ -19,7 +19,12 @@ export interface BlobSource {
 export interface PushOptions extends CallOptions {
   /** Says that the target has just been asked, and does not have it. Default: it is asked where that can spare the sending. */
   readonly known?: "absent";
+  /** What a {@link Mounter} has opened for this content, to be used for it. Default: the target opens one if it needs to. */
+  readonly upload?: OpenedUpload;
 }
+
+/** An upload that a registry has opened for content that it did not take over. Disposing gives it up, unless it was used. */
+export type OpenedUpload = AsyncDisposable;
 
 /**
  * Where content can be written to. What is there already is not written again. Nothing half-written is left behind.
@@ -54,9 +59,14 @@ export interface NamedSink {
   ): Promise<void>;
 }
 
+export interface MountOptions extends CallOptions {
+  /** Is given the upload that was opened instead, if there is one, and sees to its end. Default: it is given up. */
+  readonly onUpload?: (upload: OpenedUpload) => void;
+}
+
 /** A registry's shortcut: takes a blob over from another of its repositories. `false`: it has to be sent. */
 export interface Mounter {
-  mount(target: Descriptor, from: string, options?: CallOptions): Promise<boolean>;
+  mount(target: Descriptor, from: string, options?: MountOptions): Promise<boolean>;
 }
 
 export interface ReferrersOptions extends CallOptions {
