@@ -115,8 +115,7 @@ for (const { name, missing, open, namesTogether } of kinds) {
           "GET base/blobs/base layer",
           ...sent("moved", "layer"),
           ...sent("moved", "config"),
-          // Before it is read, to know whether all of it is needed.
-          "HEAD moved/blobs/base layer",
+          // Asked for before it is read, to know whether all of it is needed, and not again.
           ...sent("moved", "base layer"),
           "PUT moved/manifests/1",
         ].toSorted(),

@@ -194,6 +194,8 @@ describe("copyImage to a registry", () => {
     await using other = await startRegistry();
     const target = client.repository(`${other.host}/b`);
     await copyImage(root, repository("a"), target, { tags: ["v1"] });
+    const questions = other.requests.filter(({ method }) => method === "HEAD").map(({ path }) => path);
+    expect(questions).toEqual([...new Set(questions)]);
     expect((await target.resolve("v1")).digest).toBe(root.digest);
     await validateImage(root, target);
   });

@@ -126,7 +126,15 @@ export async function carryOut({
       : records?.keep({ latest: latestTime(stages, timestamps), bases: named, events, result });
   const source = imageSource(finished, index, workspace);
   const origins = originsOf(finished);
-  const delivery: Delivery = { root, source, emit, origins, documents: ownLayers(finished, index), signal };
+  const delivery: Delivery = {
+    root,
+    source,
+    emit,
+    origins,
+    documents: ownLayers(finished, index),
+    signal,
+    answerOf: wanted.answerOf,
+  };
   const whole = { ...delivery, source: outputSource(finished, index, workspace) };
   const delivered = (async () => {
     for (const output of outputs) await writeOutput(whole, output, tags);

@@ -11,6 +11,7 @@ import {
   type CopyOptions,
   type CopyTarget,
   type Descriptor,
+  type Digest,
   type Reference,
   type RegistryClient,
   type Tagger,
@@ -40,6 +41,8 @@ export interface Delivery {
   readonly origins: ReadonlyMap<string, Reference>;
   /** Manifests and indexes, with the layers of the build's own that they lead to. */
   readonly documents: ReadonlyMap<string, readonly Descriptor[]>;
+  /** Whether a repository has a blob, if it has been asked. */
+  readonly answerOf: (repository: string, blob: Digest) => boolean | undefined;
 }
 
 /** Pushes to each repository once, with all of its tags. */
@@ -61,7 +64,13 @@ export async function pushImage(
     };
     const own = name === early?.to ? early : undefined;
     const names = group.map(({ tag }) => tag);
-    await send(delivery, name, own?.repository ?? repository, names, {
+    const target: PushTarget = own?.repository ?? repository;
+    const asked: PushTarget = {
+      ...target,
+      exists: async (blob, options) =>
+        delivery.answerOf(name, blob.digest) ?? (await target.exists(blob, options)),
+    };
+    await send(delivery, name, asked, names, {
       mountFrom,
       isNew: ({ digest }) =>
         own !== undefined &&
@@ -74,12 +83,15 @@ export async function pushImage(
   return pushed;
 }
 
+/** A repository of which one can ask what it has. */
+type PushTarget = CopyTarget & BlobSink & Tagger & Pick<BlobSource, "exists">;
+
 /** An upload of layers that begins before the image is whole. */
 export interface EarlyPush extends EarlyUpload {
   /** The repository's name. */
   readonly to: string;
   /** Knows what has been taken already. */
-  readonly repository: CopyTarget & BlobSink & Tagger;
+  readonly repository: PushTarget;
 }
 
 export interface EarlyPushOptions extends CallOptions {

@@ -1,4 +1,10 @@
-import { isForeignLayerType, type CallOptions, type Descriptor, type Reference } from "@undocked/registry";
+import {
+  isForeignLayerType,
+  type CallOptions,
+  type Descriptor,
+  type Digest,
+  type Reference,
+} from "@undocked/registry";
 import type { BaseImage } from "./base.ts";
 import type { BuildOptions } from "./options.ts";
 import { byRepository } from "./tagged-reference.ts";
@@ -9,6 +15,8 @@ export interface WholeLayers {
   /** Says what the results are built upon. */
   below(images: Iterable<BaseImage>): void;
   isNeeded(layer: Descriptor, image: BaseImage, call: CallOptions): Promise<boolean>;
+  /** Whether a repository has a layer, if it has answered that; so that it need not be asked again. */
+  answerOf(repository: string, layer: Digest): boolean | undefined;
 }
 
 /** An output takes every layer; a repository of another registry those that it does not have. */
@@ -17,17 +25,19 @@ export function wholeLayers(
   { client, offline }: Pick<Workspace, "client" | "offline">,
 ): WholeLayers {
   const finals = new Set<BaseImage>();
+  const answers = new Map<string, boolean>();
 
   async function isLacking(layer: Descriptor, from: Reference, call: CallOptions): Promise<boolean> {
-    for (const [to] of push ? byRepository(tags).values() : []) {
+    for (const [name, [to]] of push ? byRepository(tags) : []) {
       // It may be mounted there.
       if (to.registry === from.registry) continue;
       // Why it does not answer is told by who sends something.
       const isThere = await client
         .repository(to)
         .exists(layer, call)
-        .catch(() => true);
-      if (!isThere) return true;
+        .catch(() => undefined);
+      if (isThere !== undefined) answers.set(answerKey(name, layer.digest), isThere);
+      if (isThere === false) return true;
     }
     return false;
   }
@@ -42,5 +52,10 @@ export function wholeLayers(
       if (isForeignLayerType(layer.mediaType)) return false;
       return outputs.length > 0 || (await isLacking(layer, repository, call));
     },
+    answerOf: (repository, layer) => answers.get(answerKey(repository, layer)),
   };
+}
+
+function answerKey(repository: string, layer: Digest): string {
+  return `${repository}@${layer}`;
 }
