@@ -133,7 +133,7 @@ export async function carryOut({
     origins,
     documents: ownLayers(finished, index),
     signal,
-    answerOf: wanted.answerOf,
+    answerOf: (repository, blob) => wanted.answerOf(repository, blob),
   };
   const whole = { ...delivery, source: outputSource(finished, index, workspace) };
   const delivered = (async () => {
