@@ -6,7 +6,7 @@ import { forEachOf } from "../store/concurrency.ts";
 import type { CallOptions, PushOptions } from "../store/store.ts";
 import { readAll, verified } from "../store/verify.ts";
 import type { Answer } from "./call.ts";
-import type { RepositoryContext } from "./context.ts";
+import type { RegistryLine, RepositoryContext } from "./context.ts";
 import { exchange } from "./exchange.ts";
 import { drain } from "./http.ts";
 import { encodeReference, fetchManifest, headManifest, manifestExists, resolveManifest } from "./manifest.ts";
@@ -130,9 +130,15 @@ export async function tagManifestAll(
 /** Requests of one kind that are under way at once. */
 const TAGS_AT_ONCE = 4;
 
+/** Registries that were given several names and took none. */
+const takingOneName = new WeakSet<RegistryLine>();
+
 /**
  * One request for one name. Several go together where the registry knows of that; where it does not, the manifest is there
  * by then, and the names follow.
+ *
+ * The names of several go with the digest alone (distribution-spec 1.2, "Pushing Manifests"), and only the answer tells whether
+ * they were seen: that first question is a request too many for a registry that does not know, which is not asked again.
  */
 async function putNamed(
   context: RepositoryContext,
@@ -141,17 +147,24 @@ async function putNamed(
   tags: readonly string[],
   options: CallOptions,
 ): Promise<Answer> {
-  const [only, ...more] = tags.map(encodeReference);
+  const [first, ...more] = tags.map(encodeReference);
+  const putEach = async (names: readonly string[]): Promise<void> =>
+    await forEachOf(names, TAGS_AT_ONCE, async (tag) => {
+      await putManifest(context, target, bytes, tag, options);
+    });
+  const oneByOne = more.length === 0 || takingOneName.has(context.line);
   // Under a name alone, the registry would choose the algorithm.
-  if (only !== undefined && more.length === 0 && digestAlgorithm(target.digest) === "sha256")
-    return await putTagged(context, target, bytes, only, options);
+  if (first !== undefined && oneByOne && digestAlgorithm(target.digest) === "sha256") {
+    const answer = await putTagged(context, target, bytes, first, options);
+    await putEach(more);
+    return answer;
+  }
   const query = tags.map((tag) => `tag=${encodeReference(tag)}`).join("&");
   const answer = await putManifest(context, target, bytes, `${target.digest}?${query}`, options);
   const set = new Set((answer.headers.get("oci-tag") ?? "").split(",").map((tag) => tag.trim()));
   const left = tags.filter((tag) => !set.has(tag));
-  await forEachOf(left, TAGS_AT_ONCE, async (tag) => {
-    await putManifest(context, target, bytes, tag, options);
-  });
+  if (more.length > 0 && left.length === tags.length) takingOneName.add(context.line);
+  await putEach(left);
   return answer;
 }
 
