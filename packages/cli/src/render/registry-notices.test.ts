@@ -33,6 +33,13 @@ test("a warning that names its registry, or is about none, stands by itself", ()
   ).toEqual(["warning: The login for reg.example is not sent.", "warning: No helper."]);
 });
 
+test("a warning that has a code ends with it, as those of a build do", () => {
+  const code = "CREDENTIAL_HELPER_FAILED";
+  expect(linesOf({ kind: "warning", registry: "", message: "No helper.", code })).toEqual([
+    "warning: No helper. [CREDENTIAL_HELPER_FAILED]",
+  ]);
+});
+
 test("a wait is told with its host and reason", () => {
   expect(linesOf(retry(12_000, { status: 429, reason: "TOOMANYREQUESTS" }))).toEqual([
     "waiting 12 s for reg.example:5000: 429 TOOMANYREQUESTS",

@@ -17,8 +17,9 @@ export function registryNotices(tell: (line: string) => void): (event: RegistryE
   return (event) => {
     switch (event.kind) {
       case "warning": {
-        const { registry, message } = event;
-        const text = message.includes(registry) ? message : `${registry}: ${message}`;
+        const { registry, message, code } = event;
+        const words = message.includes(registry) ? message : `${registry}: ${message}`;
+        const text = code === undefined ? words : `${words} [${code}]`;
         if (warned.has(text) || warned.size >= WARNING_LIMIT) return;
         warned.add(text);
         tell(`warning: ${visible(text)}`);

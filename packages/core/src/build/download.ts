@@ -31,10 +31,14 @@ export interface Downloads extends AsyncDisposable {
 export function downloads(
   call: CallOptions,
   { content: store, references, offline }: Workspace,
-  { transport: given, ca }: Pick<RegistryClientOptions, "transport" | "ca"> = {},
+  { transport: given, ca, onEvent }: Pick<RegistryClientOptions, "transport" | "ca" | "onEvent"> = {},
 ): Downloads {
   const transport = given ?? nodeFetchTransport();
-  const tls = ca === undefined ? {} : { tls: { ca } };
+  const shared = {
+    ...call,
+    ...(ca === undefined ? {} : { tls: { ca } }),
+    ...(onEvent === undefined ? {} : { onEvent }),
+  };
   const directories: string[] = [];
 
   async function kept(url: string, checksum: string, directory: string): Promise<WrittenFile | undefined> {
@@ -63,7 +67,7 @@ export function downloads(
       const known = checksum === undefined ? undefined : await kept(url, checksum, directory);
       if (known !== undefined) return known;
       if (offline !== undefined) throw offline.missingName(shownUrl(url), "url");
-      const { body, modified = 0 } = await fetchUrl(url, { ...call, ...tls, transport });
+      const { body, modified = 0 } = await fetchUrl(url, { ...shared, transport });
       const file = fileOf(url, await spooled(body, directory, checksum), modified);
       if (checksum !== undefined) await keep(url, checksum, file);
       return file;

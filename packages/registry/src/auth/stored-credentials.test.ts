@@ -93,15 +93,17 @@ describe("stored logins", () => {
   });
 
   test("are looked for elsewhere, with a warning, where a helper fails", async () => {
-    const warnings: string[] = [];
+    const warnings: string[][] = [];
     const source = storedCredentials(
       machine(
         { "/h/.docker/config.json": { credsStore: "gone", auths: { "reg.example": auth("file:x") } } },
-        { onWarning: (message) => warnings.push(message) },
+        { onWarning: (...warning) => warnings.push(warning) },
       ),
     );
     expect(await source(target)).toEqual({ username: "file", password: "x" });
-    expect(warnings).toEqual(["The credential helper docker-credential-gone is not installed."]);
+    expect(warnings).toEqual([
+      ["The credential helper docker-credential-gone is not installed.", "CREDENTIAL_HELPER_NOT_FOUND"],
+    ]);
   });
 
   test("in a file that was named and is not there are an error", async () => {

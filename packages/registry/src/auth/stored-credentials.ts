@@ -16,7 +16,7 @@ export interface StoredCredentialsOptions {
   readonly readFile?: (path: string) => Promise<string | undefined>;
   readonly runHelper?: HelperRunner;
   /** Told of a helper that failed at a pull: the search went on without it. At a push that is an error. */
-  readonly onWarning?: (message: string) => void;
+  readonly onWarning?: (message: string, code: CredentialError["code"]) => void;
 }
 
 /**
@@ -40,7 +40,7 @@ export function storedCredentials(options: StoredCredentialsOptions = {}): Crede
     } catch (error) {
       // A pull may do without a login; a push does not, and would end with a reason that misleads.
       if (!(error instanceof CredentialError) || access === "push") throw error;
-      options.onWarning?.(error.message);
+      options.onWarning?.(error.message, error.code);
       return undefined;
     }
   };

@@ -7,7 +7,7 @@ import { judgeRealm } from "./realm.ts";
 import { describeRefusal } from "./location.ts";
 import { redactUrl } from "./redact.ts";
 import { RegistryError } from "./registry-error.ts";
-import { raceAbort, sharedRequests } from "./shared-requests.ts";
+import { keptRequests, sharedRequests } from "./shared-requests.ts";
 
 /** What a request needs to be allowed. */
 export interface Permission {
@@ -64,7 +64,7 @@ export function authorizer(options: AuthorizerOptions): Authorizer {
   const { registry, now } = options;
   const tokens = new Map<string, HeldToken>();
   const shareToken = sharedRequests<HeldToken>();
-  const credentials = new Map<string, Promise<Credential | undefined>>();
+  const askCredential = keptRequests<Credential | undefined>();
   const refreshed = new Map<Credential, Credential>();
   const secrets = new Set<string>();
   // Scopes that the registry demanded beyond what the request seemed to need.
@@ -78,14 +78,9 @@ export function authorizer(options: AuthorizerOptions): Authorizer {
   ): Promise<Credential | undefined> => {
     if (withoutLogin) return undefined;
     const access = scopes.every((scope) => scope.endsWith(":pull")) ? "pull" : "push";
-    const asked = `${access} ${repository}`;
-    let found = credentials.get(asked);
-    if (found === undefined) {
-      found = options.credentials({ registry, repository, access });
-      credentials.set(asked, found);
-      found.catch(() => credentials.delete(asked));
-    }
-    const credential = await raceAbort(found, signal);
+    const credential = await askCredential(`${access} ${repository}`, signal, async (stop) =>
+      options.credentials({ registry, repository, access }, { signal: stop }),
+    );
     for (const secret of secretsOf(credential)) secrets.add(secret);
     return credential;
   };
@@ -172,6 +167,7 @@ export function authorizer(options: AuthorizerOptions): Authorizer {
     options.onEvent({
       kind: "warning",
       registry,
+      code: "LOGIN_EXPIRED",
       message: `The stored login for ${registry} has ended; going on without it. Remove it with docker logout ${registry}.`,
     });
   };

@@ -3,11 +3,10 @@ import type { CallOptions } from "../store/store.ts";
 import type { Answer, Call, Line } from "./call.ts";
 import { exchange } from "./exchange.ts";
 import { drain } from "./http.ts";
-import { pauseFor } from "./gate.ts";
 import { networkFailure } from "./network-failure.ts";
 import { parseContentRange, planResumption } from "./range.ts";
-import { redactUrl } from "./redact.ts";
 import { RegistryError } from "./registry-error.ts";
+import { pauseToRepeat } from "./repetition.ts";
 import { readUrl, type RepositoryContext } from "./context.ts";
 import { adviceForStatus, backoffMs } from "./retry-policy.ts";
 
@@ -88,15 +87,8 @@ export async function* readBlob(
     });
     if (failures > retries) throw failure;
     const waitMs = backoffMs(failures - 1, line.retry);
-    line.onEvent({
-      kind: "retry",
-      method: "GET",
-      url: redactUrl(answer.url),
-      waitMs: Math.round(waitMs),
-      attempt: failures,
-      reason: failure.code,
-    });
-    await pauseFor(waitMs, options.signal);
+    const request = { method: "GET", url: answer.url };
+    await pauseToRepeat(request, { waitMs, attempt: failures, failure }, line.onEvent, options.signal);
   }
 }
 

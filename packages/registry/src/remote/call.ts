@@ -67,6 +67,7 @@ export interface Line {
   readonly limits: TimeLimits;
   readonly retry: RetryOptions;
   readonly onEvent: (event: RegistryEvent) => void;
-  warn(text: string): void;
+  /** @param code - absent where the words are the registry's own */
+  warn(text: string, code?: string): void;
   readonly now: () => number;
 }

@@ -1,9 +1,9 @@
 import type { CallOptions } from "../store/store.ts";
 import type { RepositoryContext } from "./context.ts";
 import { exchange } from "./exchange.ts";
-import { pauseFor } from "./gate.ts";
 import { drain } from "./http.ts";
 import { RegistryError } from "./registry-error.ts";
+import { pauseToRepeat } from "./repetition.ts";
 import { backoffMs, mayPass } from "./retry-policy.ts";
 import { receivedSoFar, sessionAfter, sessionCall, type UploadSession } from "./upload-session.ts";
 
@@ -83,7 +83,10 @@ async function sendChunk(
       if (!(error instanceof RegistryError)) throw error;
       if (isTooLarge(error)) return { session, received: from, refused: { bytes: end - from, error } };
       if (attempt >= retries || !mayGoOn(error)) throw error;
-      await pauseFor(backoffMs(attempt, context.line.retry), options.signal);
+      const { retry, onEvent } = context.line;
+      const waitMs = backoffMs(attempt, retry);
+      const request = { method: "PATCH", url: session.url };
+      await pauseToRepeat(request, { waitMs, attempt: attempt + 1, failure: error }, onEvent, options.signal);
       const status = await receivedSoFar(context, session, options);
       ({ session } = status);
       // A range that does not tell is one for nothing at all; wrong, it ends in a 416 and a new session.

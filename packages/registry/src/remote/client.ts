@@ -162,16 +162,16 @@ function sharedOf(options: RegistryClientOptions, transport: Transport): Shared 
 }
 
 function credentialSource(
-  { credentials: given, onEvent, now = Date.now }: RegistryClientOptions,
+  { credentials: given, onEvent = () => undefined, now = Date.now, retry = {} }: RegistryClientOptions,
   transport: Transport,
   limits: TimeLimits,
 ): CredentialSource {
   if (given === undefined) {
     const stored = storedCredentials({
-      onWarning: (message) => onEvent?.({ kind: "warning", registry: "", message }),
+      onWarning: (message, code) => onEvent({ kind: "warning", registry: "", message, code }),
     });
-    const ecr = ecrCredentials({ transport, limits, now });
-    return async (target) => (await stored(target)) ?? (await ecr(target));
+    const ecr = ecrCredentials({ transport, limits, now, retry, onEvent });
+    return async (target, call) => (await stored(target, call)) ?? (await ecr(target, call));
   }
   if (given === "anonymous") return async () => undefined;
   if (typeof given === "function") return given;

@@ -4,10 +4,10 @@ import { blobExists } from "./blob.ts";
 import type { CallBody } from "./call.ts";
 import type { RepositoryContext } from "./context.ts";
 import { exchange } from "./exchange.ts";
-import { pauseFor } from "./gate.ts";
 import { drain } from "./http.ts";
 import { withQuery } from "./location.ts";
 import { RegistryError } from "./registry-error.ts";
+import { pauseToRepeat } from "./repetition.ts";
 import { backoffMs, mayPass } from "./retry-policy.ts";
 import { sessionCall, type UploadSession } from "./upload-session.ts";
 
@@ -59,7 +59,10 @@ export async function closeFilled(
     } catch (error) {
       options.signal?.throwIfAborted();
       if (!(error instanceof RegistryError) || attempt >= retries || !mayPass(error)) throw error;
-      await pauseFor(backoffMs(attempt, context.line.retry), options.signal);
+      const { retry, onEvent } = context.line;
+      const waitMs = backoffMs(attempt, retry);
+      const request = { method: "PUT", url: session.url };
+      await pauseToRepeat(request, { waitMs, attempt: attempt + 1, failure: error }, onEvent, options.signal);
       if (await blobExists(context, expected, options)) return;
     }
   }

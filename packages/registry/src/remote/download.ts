@@ -1,6 +1,6 @@
 import { UndockedError } from "../errors.ts";
 import type { CallOptions } from "../store/store.ts";
-import { pauseFor } from "./gate.ts";
+import type { RegistryEvent } from "./events.ts";
 import type { HttpResponse, TlsOptions, Transport } from "./http.ts";
 import { describeRefusal } from "./location.ts";
 import { networkFailure } from "./network-failure.ts";
@@ -8,7 +8,8 @@ import { resolvesToPrivate } from "./public-lookup.ts";
 import { redactUrl } from "./redact.ts";
 import { isRedirect, planRedirect } from "./redirect.ts";
 import { RegistryError } from "./registry-error.ts";
-import { adviceForStatus, backoffMs, parseRetryAfter, type RetryOptions } from "./retry-policy.ts";
+import { askPersistently } from "./repetition.ts";
+import type { RetryOptions } from "./retry-policy.ts";
 import { watched, type TimeLimits } from "./watchdog.ts";
 
 /** A file of the web could not be had. */
@@ -21,6 +22,8 @@ export interface DownloadOptions extends CallOptions {
   readonly tls?: TlsOptions;
   readonly limits?: Partial<TimeLimits>;
   readonly retry?: RetryOptions;
+  /** Told of what is asked again. */
+  readonly onEvent?: (event: RegistryEvent) => void;
   /** Bytes that are taken at most. Default 8 GiB. */
   readonly sizeLimit?: number;
 }
@@ -45,26 +48,11 @@ const defaultLimits: TimeLimits = { headersMs: 60_000, idleMs: 60_000 };
  */
 export async function fetchUrl(url: string, options: DownloadOptions): Promise<Download> {
   checkUrl(url);
-  const { retry = {}, sizeLimit = DEFAULT_SIZE_LIMIT, signal } = options;
-  const { retries = 5 } = retry;
-  for (let attempt = 0; ; attempt += 1) {
-    const isLast = attempt >= retries;
-    let wait: number;
-    try {
-      const response = await follow(url, options);
-      if (response.status === 200) return downloadOf(url, response, sizeLimit);
-      response.cancel();
-      if (isLast || adviceForStatus(response.status) !== "again") throw statusError(url, response.status);
-      wait = parseRetryAfter(response.headers.get("retry-after"), Date.now()) ?? backoffMs(attempt, retry);
-    } catch (error) {
-      if (error instanceof DownloadError) throw error;
-      signal?.throwIfAborted();
-      const { failure, repeatable } = networkFailure(error, { method: "GET", url });
-      if (isLast || !repeatable) throw failure;
-      wait = backoffMs(attempt, retry);
-    }
-    await pauseFor(wait, signal);
-  }
+  const { sizeLimit = DEFAULT_SIZE_LIMIT } = options;
+  const response = await askPersistently({ method: "GET", url }, () => follow(url, options), options);
+  if (response.status === 200) return downloadOf(url, response, sizeLimit);
+  response.cancel();
+  throw statusError(url, response.status);
 }
 
 function checkUrl(url: string): void {

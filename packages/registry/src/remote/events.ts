@@ -45,4 +45,6 @@ export interface WarningEvent {
   /** Empty where it is about none. */
   readonly registry: string;
   readonly message: string;
+  /** What programs match on. Absent where the words are the registry's own. */
+  readonly code?: string;
 }

@@ -1,11 +1,10 @@
 import type { Answer, Call, Line } from "./call.ts";
 import { failureOf } from "./failure.ts";
-import { pauseFor } from "./gate.ts";
 import { authorityOf, nextHop, sendHop, type Hop, type Sent } from "./hop.ts";
 import { drain, type HttpResponse } from "./http.ts";
-import { redactUrl } from "./redact.ts";
 import { isRedirect } from "./redirect.ts";
 import type { RegistryError } from "./registry-error.ts";
+import { pauseToRepeat } from "./repetition.ts";
 import { adviceForErrorCode, adviceForStatus, backoffMs, parseRetryAfter } from "./retry-policy.ts";
 
 /** Sends a request until there is an answer: with authorization, through redirects, again after what may pass. */
@@ -58,16 +57,7 @@ export async function exchange(line: Line, call: Call): Promise<Answer> {
     const wait = waitBefore(line, failure, sent, attempt);
     if (wait === undefined || attempt >= retries || !(hop.body?.canReopen() ?? true)) throw failure;
     attempt += 1;
-    line.onEvent({
-      kind: "retry",
-      method: hop.method,
-      url: redactUrl(hop.url),
-      waitMs: Math.round(wait),
-      attempt,
-      ...(failure.status === undefined ? {} : { status: failure.status }),
-      reason: failure.code,
-    });
-    await pauseFor(wait, signal);
+    await pauseToRepeat(hop, { waitMs: wait, attempt, failure }, line.onEvent, signal);
   }
 }
 

@@ -56,7 +56,8 @@ function parse(text: string): unknown {
   }
 }
 
-function codeOfStatus(status: number, subject: Subject): RegistryErrorCode {
+/** What a status says where the body has no code. */
+export function codeOfStatus(status: number, subject: Subject): RegistryErrorCode {
   switch (status) {
     case 401:
       return "UNAUTHORIZED";

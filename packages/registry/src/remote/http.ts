@@ -64,6 +64,17 @@ export async function readBody(response: HttpResponse, limit: number): Promise<U
   }
 }
 
+/** A response that may have been read. */
+export interface ReadResponse extends HttpResponse {
+  /** Of a 200, unless it has more than the limit. */
+  readonly bytes?: Uint8Array | undefined;
+}
+
+/** A response whose body has been read if it is one that was asked for. */
+export async function withBody(response: HttpResponse, limit: number): Promise<ReadResponse> {
+  return response.status === 200 ? { ...response, bytes: await readBody(response, limit) } : response;
+}
+
 const DRAIN_LIMIT = 64 * 1024;
 
 /** Reads away what little there is, so that the connection can be used again. */

@@ -54,27 +54,27 @@ export async function openLine(
     isPublic ??= resolvesToPrivate(origin).then((isPrivate) => !isPrivate);
     return await isPublic;
   };
-  const server = { transport, tlsOf, publicOnly, limits, retry, now };
+  const server = { transport, tlsOf, publicOnly, limits, retry, now, onEvent };
   const told = new Set<string>();
-  const warn = (message: string): void => {
+  const warn = (message: string, code?: string): void => {
     if (told.has(message) || told.size >= WARNING_LIMIT) return;
     told.add(message);
-    onEvent({ kind: "warning", registry, message });
+    onEvent({ kind: "warning", registry, message, ...(code === undefined ? {} : { code }) });
   };
   const authorizerFor = (name: string, credentials: CredentialSource): Authorizer =>
     authorizer({
       registry: name,
-      credentials: async (target) => {
-        const credential = await credentials(target);
+      credentials: async (target, call) => {
+        const credential = await credentials(target, call);
         if (credential === undefined || isConfidential(name === registry ? origin : `https://${name}`))
           return credential;
-        warn(`The login for ${name} is not sent: it is on plain http.`);
+        warn(`The login for ${name} is not sent: it is on plain http.`, "LOGIN_NOT_SENT");
         return undefined;
       },
       fetchToken: (realm, service, scopes, credential, signal) => {
         const sent = isConfidential(realm) ? credential : undefined;
         if (sent !== credential)
-          warn(`The login for ${name} is not sent: its token server is on plain http.`);
+          warn(`The login for ${name} is not sent: its token server is on plain http.`, "LOGIN_NOT_SENT");
         return fetchToken(server, realm, service, scopes, sent, signal);
       },
       onEvent,

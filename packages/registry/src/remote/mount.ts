@@ -22,10 +22,11 @@ export async function mountBlob(
 ): Promise<boolean> {
   const { line, registry, repository } = context;
   if (from === repository) return false;
+  const call = options.signal === undefined ? {} : { signal: options.signal };
   // A token is for one login: what another one may read cannot be mounted.
   const [own, other] = await Promise.all([
-    line.credentials({ registry, repository }),
-    line.credentials({ registry, repository: from }),
+    line.credentials({ registry, repository }, call),
+    line.credentials({ registry, repository: from }, call),
   ]);
   if (JSON.stringify(own) !== JSON.stringify(other)) return false;
   try {

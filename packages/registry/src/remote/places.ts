@@ -6,7 +6,7 @@ import { openLine, type Shared } from "./line.ts";
 import { mirrorMap, type Mirror, type MirrorSources } from "./mirrors.ts";
 import { RegistryError } from "./registry-error.ts";
 import type { RepositoryPlaces } from "./repository.ts";
-import { sharedRequests, type SharedRequests } from "./shared-requests.ts";
+import { keptRequests } from "./shared-requests.ts";
 
 // A mirror that does not answer is left alone for a while: each layer would wait for it anew.
 const DOWN_MS = 60_000;
@@ -22,7 +22,7 @@ export function repositoryPlaces(
   options: MirrorSources & { readonly credentials?: unknown },
 ): Places {
   const map = mirrorMap(options);
-  const lines = keeper<RegistryLine>();
+  const lines = keptRequests<RegistryLine>();
   const down = new Map<string, number>();
   let headers: Promise<Readonly<Record<string, string>>> | undefined;
 
@@ -103,17 +103,4 @@ function merged(...parts: readonly ConfiguredOptions[]): ConfiguredOptions {
   const headers = Object.assign({}, ...parts.map((part) => part.headers ?? {}));
   const ca = parts.flatMap((part) => (part.ca === undefined ? [] : [part.ca].flat()));
   return { ...Object.assign({}, ...parts), ...(ca.length === 0 ? {} : { ca }), headers };
-}
-
-/** Makes each thing once, and again only if that failed. */
-function keeper<T>(): SharedRequests<T> {
-  const kept = new Map<string, T>();
-  const share = sharedRequests<T>();
-  return async (key, signal, make) =>
-    kept.get(key) ??
-    (await share(key, signal, async (stop) => {
-      const made = await make(stop);
-      kept.set(key, made);
-      return made;
-    }));
 }

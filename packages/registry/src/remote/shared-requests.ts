@@ -42,6 +42,21 @@ export function sharedRequests<T>(): SharedRequests<T> {
   };
 }
 
+/** As {@link sharedRequests}; what came is kept, and asked for again only if it failed. */
+export function keptRequests<T>(): SharedRequests<T> {
+  const kept = new Map<string, { readonly value: T }>();
+  const share = sharedRequests<T>();
+  return async (key, signal, request) => {
+    const known = kept.get(key);
+    if (known !== undefined) return known.value;
+    return await share(key, signal, async (stop) => {
+      const value = await request(stop);
+      kept.set(key, { value });
+      return value;
+    });
+  };
+}
+
 /** Waits for work that others may wait for too: it is not stopped, but waited for no longer. */
 export async function raceAbort<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return await work;

@@ -7,14 +7,14 @@ import {
   type Token,
   type TokenRequest,
 } from "../auth/token.ts";
+import type { RegistryEvent } from "./events.ts";
 import { failureOf } from "./failure.ts";
-import { pauseFor } from "./gate.ts";
-import { readBody, type HttpResponse, type TlsOptions, type Transport } from "./http.ts";
+import { withBody, type HttpResponse, type ReadResponse, type TlsOptions, type Transport } from "./http.ts";
 import { describeRefusal } from "./location.ts";
-import { networkFailure } from "./network-failure.ts";
 import { isRedirect, planRedirect } from "./redirect.ts";
 import { RegistryError } from "./registry-error.ts";
-import { adviceForStatus, backoffMs, parseRetryAfter, type RetryOptions } from "./retry-policy.ts";
+import { askPersistently } from "./repetition.ts";
+import type { RetryOptions } from "./retry-policy.ts";
 import { watched, type TimeLimits } from "./watchdog.ts";
 
 export interface TokenServerOptions {
@@ -24,6 +24,8 @@ export interface TokenServerOptions {
   readonly limits: TimeLimits;
   readonly retry: RetryOptions;
   readonly now: () => number;
+  /** Told of what is asked again. */
+  readonly onEvent?: (event: RegistryEvent) => void;
 }
 
 /** Gets a token. The realm has been judged; a failed request is never remembered. */
@@ -43,13 +45,15 @@ export async function fetchToken(
     ...(credential === undefined ? {} : { credential }),
   });
   for (const [index, request] of requests.entries()) {
-    const { response, bytes } = await send(options, request, signal);
-    if (response.status === 200) return tokenOf(bytes, request);
+    const ask = async (): Promise<ReadResponse> =>
+      await withBody(await follow(options, request, signal), tokenAnswerLimit);
+    const answer = await askPersistently(request, ask, { ...options, signal });
+    if (answer.status === 200) return tokenOf(answer.bytes, request);
     const isLast = index === requests.length - 1;
-    if (isLast || !request.unlessStatus.includes(response.status)) {
-      throw await failureOf(response, request, "token", secrets);
+    if (isLast || !request.unlessStatus.includes(answer.status)) {
+      throw await failureOf(answer, request, "token", secrets);
     }
-    response.cancel();
+    answer.cancel();
   }
   throw new RegistryError("TOKEN_INVALID", "The token server was not asked.", { url: realm });
 }
@@ -74,42 +78,6 @@ function describe(fault: "large" | "malformed" | "none", host: string): string {
       return `The answer of the token server ${host} is not one.`;
     case "none":
       return `The answer of the token server ${host} has no token in it.`;
-  }
-}
-
-interface TokenAnswer {
-  readonly response: HttpResponse;
-  /** Of a 200, up to a limit. */
-  readonly bytes?: Uint8Array | undefined;
-}
-
-async function send(
-  options: TokenServerOptions,
-  request: TokenRequest,
-  signal: AbortSignal,
-): Promise<TokenAnswer> {
-  const { retries = 5 } = options.retry;
-  for (let attempt = 0; ; attempt += 1) {
-    const isLast = attempt >= retries;
-    let wait: number;
-    try {
-      const answer = await follow(options, request, signal);
-      if (answer.status === 200) {
-        return { response: answer, bytes: await readBody(answer, tokenAnswerLimit) };
-      }
-      if (isLast || adviceForStatus(answer.status) !== "again") return { response: answer };
-      answer.cancel();
-      wait =
-        parseRetryAfter(answer.headers.get("retry-after"), options.now()) ??
-        backoffMs(attempt, options.retry);
-    } catch (error) {
-      signal.throwIfAborted();
-      if (error instanceof RegistryError && error.code === "REDIRECT_REFUSED") throw error;
-      const { failure, repeatable } = networkFailure(error, request);
-      if (isLast || !repeatable) throw failure;
-      wait = backoffMs(attempt, options.retry);
-    }
-    await pauseFor(wait, signal);
   }
 }
 

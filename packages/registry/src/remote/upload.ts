@@ -6,7 +6,6 @@ import { blobExists } from "./blob.ts";
 import type { Answer } from "./call.ts";
 import { exchange } from "./exchange.ts";
 import { drain } from "./http.ts";
-import { pauseFor } from "./gate.ts";
 import { firstChunkSize, isTooLarge, sendChunks } from "./chunked-upload.ts";
 import { closeFilled, closeSession } from "./close-session.ts";
 import {
@@ -17,8 +16,8 @@ import {
   type UploadSession,
 } from "./upload-session.ts";
 import { takeSession } from "./mount.ts";
-import { redactUrl } from "./redact.ts";
 import { RegistryError } from "./registry-error.ts";
+import { pauseToRepeat } from "./repetition.ts";
 import type { RepositoryContext } from "./context.ts";
 import { adviceForErrorCode, backoffMs, mayPass } from "./retry-policy.ts";
 
@@ -65,15 +64,9 @@ export async function pushBlob(
       if (inPieces) chunkSize = firstChunkSize(expected.size);
       // A request of another kind need not wait for what made the last one fail.
       const waitMs = inPieces ? 0 : backoffMs(attempt, line.retry);
-      line.onEvent({
-        kind: "retry",
-        method: "PUT",
-        url: redactUrl(session.url),
-        waitMs: Math.round(waitMs),
-        attempt: attempt + 1,
-        reason: error.code,
-      });
-      await pauseFor(waitMs, options.signal);
+      const request = { method: "PUT", url: session.url };
+      const repetition = { waitMs, attempt: attempt + 1, failure: error };
+      await pauseToRepeat(request, repetition, line.onEvent, options.signal);
       // It may have been the answer that was lost.
       if (error.status === undefined && (await blobExists(context, expected, options))) return;
     }

@@ -1,9 +1,8 @@
 import type { Answer, Call, Line } from "./call.ts";
 import { exchange } from "./exchange.ts";
-import { pauseFor } from "./gate.ts";
 import { readBody } from "./http.ts";
 import { networkFailure } from "./network-failure.ts";
-import { redactUrl } from "./redact.ts";
+import { pauseToRepeat } from "./repetition.ts";
 import { backoffMs } from "./retry-policy.ts";
 
 /** An answer with its body; `bytes` is missing where that has more than the limit. */
@@ -22,18 +21,11 @@ export async function exchangeWhole(line: Line, call: Call, limit: number): Prom
       return bytes === undefined ? { answer } : { answer, bytes };
     } catch (error) {
       call.signal?.throwIfAborted();
-      const { failure, repeatable } = networkFailure(error, { method: call.method, url: answer.url });
+      const request = { method: call.method, url: answer.url };
+      const { failure, repeatable } = networkFailure(error, request);
       if (!repeatable || attempt >= retries) throw failure;
       const waitMs = backoffMs(attempt, line.retry);
-      line.onEvent({
-        kind: "retry",
-        method: call.method,
-        url: redactUrl(answer.url),
-        waitMs: Math.round(waitMs),
-        attempt: attempt + 1,
-        reason: failure.code,
-      });
-      await pauseFor(waitMs, call.signal);
+      await pauseToRepeat(request, { waitMs, attempt: attempt + 1, failure }, line.onEvent, call.signal);
     }
   }
 }
