@@ -7,7 +7,7 @@ import { ecrCredentials } from "./ecr-credentials.ts";
 import type { HostOptions } from "./endpoint.ts";
 import type { RegistryEvent } from "./events.ts";
 import { gates } from "./gates.ts";
-import { refuseUnknown, type Known } from "./known-options.ts";
+import { given, givenOptions, type Known } from "./known-options.ts";
 import type { Transport } from "./http.ts";
 import type { Shared } from "./line.ts";
 import type { MirrorOptions } from "./mirrors.ts";
@@ -75,8 +75,8 @@ export interface RegistryClient extends AsyncDisposable {
 const defaultLimits: TimeLimits = { headersMs: 60_000, idleMs: 60_000 };
 
 /** @throws {TypeError} for an option that is none */
-export function registryClient(options: RegistryClientOptions = {}): RegistryClient {
-  checkOptions(options);
+export function registryClient(from: RegistryClientOptions = {}): RegistryClient {
+  const options = checkedOptions(from);
   const transport = options.transport ?? nodeFetchTransport();
   const places = repositoryPlaces(sharedOf(options, transport), options);
   return {
@@ -130,19 +130,35 @@ const knownHost: Known<HostOptions> = {
 };
 const knownMirror: Known<MirrorOptions> = { ...knownHost, url: true, tags: true };
 
-function checkOptions(options: RegistryClientOptions): void {
-  refuseUnknown(options, knownOptions, "a registry client");
-  if (options.requestsPerSecond !== undefined && !(options.requestsPerSecond > 0)) {
+/** @throws {TypeError} for an option that is none */
+function checkedOptions(options: RegistryClientOptions): RegistryClientOptions {
+  const all = givenOptions(options, knownOptions, "a registry client");
+  const { limits = {}, retry = {}, upload = {}, hosts = {}, mirrors = {}, requestsPerSecond } = all;
+  if (requestsPerSecond !== undefined && !(requestsPerSecond > 0)) {
     throw new TypeError("requestsPerSecond is more than 0.");
   }
-  refuseUnknown(options.limits, knownLimits, "a registry client's limits");
-  refuseUnknown(options.retry, knownRetry, "a registry client's retry");
-  refuseUnknown(options.upload, knownUpload, "a registry client's upload");
-  for (const host of Object.values(options.hosts ?? {}))
-    refuseUnknown(host, knownHost, "a registry client's host");
-  for (const mirror of Object.values(options.mirrors ?? {}).flat()) {
-    refuseUnknown(mirror, knownMirror, "a registry client's mirror");
-  }
+  return {
+    ...all,
+    limits: givenOptions<Partial<TimeLimits>>(limits, knownLimits, "a registry client's limits"),
+    retry: givenOptions(retry, knownRetry, "a registry client's retry"),
+    upload: givenOptions(upload, knownUpload, "a registry client's upload"),
+    hosts: Object.fromEntries(
+      Object.entries(given(hosts)).map(([name, host]) => [
+        name,
+        withHeaders(givenOptions(host, knownHost, "a registry client's host")),
+      ]),
+    ),
+    mirrors: Object.fromEntries(
+      Object.entries(given(mirrors)).map(([name, its]) => [
+        name,
+        its.map((mirror) => withHeaders(givenOptions(mirror, knownMirror, "a registry client's mirror"))),
+      ]),
+    ),
+  };
+}
+
+function withHeaders<T extends HostOptions>(host: T): T {
+  return host.headers === undefined ? host : { ...host, headers: given(host.headers) };
 }
 
 function sharedOf(options: RegistryClientOptions, transport: Transport): Shared {

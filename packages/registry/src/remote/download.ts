@@ -2,6 +2,7 @@ import { UndockedError } from "../errors.ts";
 import type { CallOptions } from "../store/store.ts";
 import type { RegistryEvent } from "./events.ts";
 import type { HttpResponse, TlsOptions, Transport } from "./http.ts";
+import { given } from "./known-options.ts";
 import { describeRefusal } from "./location.ts";
 import { networkFailure } from "./network-failure.ts";
 import { resolvesToPrivate } from "./public-lookup.ts";
@@ -77,7 +78,7 @@ function statusError(url: string, status: number): DownloadError {
 }
 
 async function follow(start: string, options: DownloadOptions): Promise<HttpResponse> {
-  const { transport, tls, limits, signal } = options;
+  const { transport, tls, limits = {}, signal } = options;
   const visited = [start];
   let url = start;
   let publicOnly = false;
@@ -92,7 +93,7 @@ async function follow(start: string, options: DownloadOptions): Promise<HttpResp
         ...(publicOnly ? { publicOnly } : {}),
         ...(signal === undefined ? {} : { signal }),
       },
-      { ...defaultLimits, ...limits },
+      { ...defaultLimits, ...given(limits) },
     );
     if (!isRedirect(response.status)) return response;
     response.cancel();
