@@ -11,7 +11,7 @@ import { makeDirectories } from "./directories.ts";
 
 /**
  * `COPY --parents`: what the source names below its first `/./` is made again below the destination, with the attributes
- * of the directories on the way.
+ * of the directories on the way. Without a wildcard it has to be there, and by no way through a link.
  */
 export function copyParents(changes: ChangeSet, tree: SourceTree, source: string, step: CopyStep): void {
   const { path: destination } = changes.root.resolve(cleanPath(step.destination));
@@ -31,20 +31,19 @@ export function copyParents(changes: ChangeSet, tree: SourceTree, source: string
     }
     const below = subTree(tree, path);
     const wanted = step.exclude === undefined ? below : filteredTree(below, step.exclude);
-    const found = hasWildcard(pattern)
-      ? matched(wanted, pattern, step)
-      : [named(wanted, pattern, tree, source)];
+    const found = hasWildcard(pattern) ? matched(wanted, pattern, step) : named(wanted, pattern);
+    const isPlain = path === root && found.length > 0;
+    if (!isPlain && !hasWildcard(source)) throw missing(tree, cleanPath(source));
     const copier = copierFor(changes, step);
     const made = new Set<string>();
     for (const match of found) copyWithParents(copier, wanted, match, destination, made);
   }
 }
 
-/** Without a wildcard it has to be there, and not left out; the root itself is nothing that a pattern could name. */
-function named(wanted: SourceTree, pattern: string, tree: SourceTree, source: string): string {
-  const { node, obstacle } = resolveInside(wanted, pattern);
-  if (pattern === "/" || node === undefined || obstacle !== undefined) throw missing(tree, cleanPath(source));
-  return pattern;
+/** A name without a wildcard, if it is there: links on its way are not followed, and the root itself has no name. */
+function named(tree: SourceTree, path: string): string[] {
+  const { path: real, node, obstacle } = resolveInside(tree, path, { last: "keep" });
+  return path === "/" || real !== path || node === undefined || obstacle !== undefined ? [] : [path];
 }
 
 /** What matches; below a directory that does, everything is copied with it. */

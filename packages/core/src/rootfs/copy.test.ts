@@ -322,6 +322,27 @@ test("--parents wants what stands before the pivot, with a wildcard behind it to
   expect(copy(emptyRootFs(), stepOf(memoryTree({}), ["d*/./*"], "/", { parents }))).toEqual([]);
 });
 
+test("--parents follows no link on the way to a name, and copies one that is the name itself", () => {
+  const tree = memoryTree({ "d/a": "a", l: link("d") });
+  const parents = (pattern: string) => (path: string) => path === pattern;
+  for (const source of ["l/a", "l/./a"])
+    expect(() => copy(emptyRootFs(), stepOf(tree, [source], "/", { parents }))).toThrow('"/l/a": not found');
+  expect(listing(copy(emptyRootFs(), stepOf(tree, ["l"], "/", { parents })))).toEqual(["l -> d"]);
+});
+
+test("--parents with a wildcard before the pivot wants nothing of what stands behind it", () => {
+  const tree = memoryTree({ "d/a": "a", "d/l": link("."), "e/b": "b" });
+  const parents = () => () => true;
+  for (const [source, found] of [
+    ["?/./a", ["a 644"]],
+    ["?/./b", ["b 644"]],
+    ["?/./l/a", []],
+    ["?/./", []],
+    ["?/./none", []],
+  ] as const)
+    expect(listing(copy(emptyRootFs(), stepOf(tree, [source], "/", { parents })))).toEqual(found);
+});
+
 test("names of one file stay so within a tree, not from one match of a pattern to the next", () => {
   const linked = { kind: "file", content: "x", linkGroup: "1" } as const;
   const tree = memoryTree({ "d/a": linked, "d/b": linked, e: linked });
