@@ -3,6 +3,9 @@ import { WordError } from "./error.ts";
 /** What a `--chmod` makes of an entry's own mode; modes are permission bits with setuid, setgid and sticky. */
 export type ModeChange = (mode: number, isDirectory: boolean) => number;
 
+/** One step of such a change; `isExecutable` tells of the mode that there was at first. */
+type ModeStep = (mode: number, isExecutable: boolean) => number;
+
 //  mode    = octal | clause *( "," clause )
 //  clause  = *( "u" | "g" | "o" | "a" ) 1*action
 //  action  = ( "+" | "-" | "=" ) *( "r" | "w" | "x" | "X" | "s" | "t" | "u" | "g" | "o" )
@@ -12,17 +15,23 @@ const ACTION = /([-+=])([rwxXstugo]*)/g;
 const STICKY = 0o1000;
 const SET_ID = 0o6000;
 const EXECUTE = 0o111;
+const OTHER = 0o7;
 /** The bits that each letter before the action speaks of. */
-const WHO: Readonly<Record<string, number>> = { u: 0o4700, g: 0o2070, o: 0o0007, a: 0o6777 };
+const WHO: Readonly<Record<string, number>> = { u: 0o4700, g: 0o2070, o: OTHER, a: 0o6777 };
+const EVERYBODY = 0o6777;
+/** The bits that each letter behind the action stands for; an `X` behind a minus is an `x`. */
+const BITS: Readonly<Record<string, number>> = { r: 0o444, w: 0o222, x: EXECUTE, X: EXECUTE };
+/** How far up the triple is that each letter behind the action copies. */
+const TRIPLE: Readonly<Record<string, number>> = { u: 6, g: 3, o: 0 };
 
 /**
- * Reads a `--chmod`: octal of at most 07777, or symbolic as chmod(1) takes it, with no umask.
+ * Reads a `--chmod`: octal of at most 07777, or symbolic as BSD's setmode(3) takes it, with no umask.
  *
  * @throws {DockerfileError} `DOCKERFILE_INVALID`, with BuildKit's message
  */
 export function parseChmod(text: string): ModeChange {
   if (/^[0-9]/.test(text)) return octal(text);
-  const actions = text.split(",").flatMap((clause) => {
+  const steps = text.split(",").flatMap((clause) => {
     const match = CLAUSE.exec(clause);
     if (match === null) {
       throw new WordError(
@@ -33,23 +42,12 @@ export function parseChmod(text: string): ModeChange {
     }
     const [, who = "", tail = ""] = match;
     return [...tail.matchAll(ACTION)].flatMap(([, operator = "", letters = ""]) =>
-      // A copy is an action of its own, and so is what stands behind it; an `X` there only adds.
-      (letters.match(/[ugo]|[^ugo]+/g) ?? [""]).map((part, index) => ({
-        who,
-        operator: operator === "=" && index > 0 && /^X+$/.test(part) ? "+" : operator,
-        letters: part,
-      })),
+      actionSteps(who, operator, letters),
     );
   });
   return (mode, isDirectory) => {
-    let result = mode;
-    for (const { who, operator, letters } of actions) {
-      const { set, scope } = bits(letters, who, result, isDirectory || (mode & EXECUTE) !== 0);
-      if (operator === "+") result |= set;
-      else if (operator === "-") result &= ~set;
-      else result = (result & ~scope) | set;
-    }
-    return result;
+    const isExecutable = isDirectory || (mode & EXECUTE) !== 0;
+    return steps.reduce((result, step) => step(result, isExecutable), mode);
   };
 }
 
@@ -65,37 +63,61 @@ function octal(text: string): ModeChange {
   return () => value;
 }
 
-/** The bits that an action's letters stand for, and all that its `=` would clear. */
-function bits(
-  letters: string,
-  who: string,
-  mode: number,
-  executable: boolean,
-): { set: number; scope: number } {
-  let scope = who === "" ? 0o6777 : 0;
+/** A letter that copies parts what stands before it from what stands behind it: each is a step of its own. */
+function actionSteps(who: string, operator: string, letters: string): ModeStep[] {
+  const steps: ModeStep[] = [];
+  let scope = 0;
   for (const letter of who) scope |= WHO[letter] ?? 0;
-  // Copied bits are those of a triple: what they replace is one too.
-  if (/[ugo]/.test(letters)) scope &= 0o777;
   // For "other" alone, set-id and sticky say nothing.
-  const special = (scope & ~0o7) !== 0;
-  // Without a "who", sticky is all that such an action speaks of.
-  if (who === "" && letters.includes("t")) scope = STICKY;
+  const isSpecial = scope === 0 || (scope & ~OTHER) !== 0;
   let wanted = 0;
+  let wantedIfExecutable = 0;
+  let isAssigned = operator !== "=";
   for (const letter of letters) {
-    if (letter === "r") wanted |= 0o444;
-    else if (letter === "w") wanted |= 0o222;
-    else if (letter === "x" || (letter === "X" && executable)) wanted |= EXECUTE;
-    else if (letter === "s" && special) wanted |= SET_ID;
-    else if (letter === "t" && special) [wanted, scope] = [wanted | STICKY, scope | STICKY];
-    else if (letter === "u") wanted |= spread(mode >> 6);
-    else if (letter === "g") wanted |= spread(mode >> 3);
-    else if (letter === "o") wanted |= spread(mode);
+    const triple = TRIPLE[letter];
+    if (triple !== undefined) {
+      if (wanted !== 0) steps.push(written(operator, scope, wanted));
+      steps.push(executing(scope, wantedIfExecutable), copied(operator, scope, triple));
+      [wanted, wantedIfExecutable, isAssigned] = [0, 0, true];
+    } else if (letter === "X" && operator !== "-") {
+      wantedIfExecutable = EXECUTE;
+    } else if (letter === "t" && isSpecial) {
+      // Where nobody is named, sticky is all that the rest of the action speaks of.
+      scope |= STICKY;
+      wanted |= STICKY;
+    } else if (letter === "s" && isSpecial) {
+      wanted |= SET_ID;
+    } else {
+      wanted |= BITS[letter] ?? 0;
+    }
   }
-  return { set: wanted & scope, scope };
+  if (wanted !== 0 || !isAssigned) steps.push(written(operator, scope, wanted));
+  steps.push(executing(scope, wantedIfExecutable));
+  return steps;
 }
 
-/** One triple of bits for user, group and other alike. */
-function spread(triple: number): number {
-  const low = triple & 0o7;
-  return (low << 6) | (low << 3) | low;
+/** @param scope - the bits it speaks of; 0: nobody is named */
+function written(operator: string, scope: number, wanted: number): ModeStep {
+  const bits = scope === 0 ? wanted : wanted & scope;
+  if (operator === "+") return (mode) => mode | bits;
+  if (operator === "-") return (mode) => mode & ~bits;
+  const cleared = scope === 0 ? EVERYBODY : scope;
+  return (mode) => (mode & ~cleared) | bits;
+}
+
+function executing(scope: number, wanted: number): ModeStep {
+  const bits = scope === 0 ? wanted : wanted & scope;
+  return (mode, isExecutable) => (isExecutable ? mode | bits : mode);
+}
+
+/** One triple of bits, for each of those that the scope has. */
+function copied(operator: string, scope: number, triple: number): ModeStep {
+  const replaced = (scope === 0 ? EVERYBODY : scope) & 0o777;
+  return (mode) => {
+    const low = (mode >> triple) & 0o7;
+    const bits = ((low << 6) | (low << 3) | low) & replaced;
+    if (operator === "+") return mode | bits;
+    if (operator === "-") return mode & ~bits;
+    return (mode & ~replaced) | bits;
+  };
 }
