@@ -1,4 +1,4 @@
-import type { Platform } from "@undocked/registry";
+import { normalizePlatform, type Platform } from "@undocked/registry";
 import { WordError } from "./error.ts";
 import { goQuote } from "./quote.ts";
 
@@ -9,14 +9,6 @@ const SYSTEMS = new Set(
     " ",
   ),
 );
-const ARCHITECTURES: Readonly<Record<string, readonly [string, string?]>> = {
-  i386: ["386"],
-  x86_64: ["amd64"],
-  "x86-64": ["amd64"],
-  aarch64: ["arm64"],
-  armhf: ["arm", "v7"],
-  armel: ["arm", "v6"],
-};
 const KNOWN = new Set(
   "386 amd64 amd64p32 arm arm64 armbe arm64be loong64 mips mipsle mips64 mips64le mips64p32 mips64p32le ppc ppc64 ppc64le riscv riscv64 s390 s390x sparc sparc64 wasm".split(
     " ",
@@ -61,14 +53,16 @@ export function parsePlatformWord(text: string): Platform {
   throw new WordError(`${goQuote(text)}: unknown operating system or architecture: invalid argument`);
 }
 
+/** What is said by leaving it out is left out; what is written stays, `v8` of arm64 too. */
 function architectureOf(name: string, given?: string): Pick<Platform, "architecture" | "variant"> {
-  const lower = name.toLowerCase();
-  const [architecture, implied] = (Object.hasOwn(ARCHITECTURES, lower)
-    ? ARCHITECTURES[lower]
-    : undefined) ?? [lower];
-  let variant = implied ?? given?.toLowerCase();
-  if (variant !== undefined && /^\d+$/.test(variant)) variant = `v${variant}`;
-  if (architecture === "amd64" && variant === "v1") variant = undefined;
-  if (architecture === "arm" && variant === "v7" && given === undefined) variant = undefined;
-  return { architecture, ...(variant === undefined ? {} : { variant }) };
+  const written = given === undefined ? {} : { variant: given.toLowerCase() };
+  const { architecture, variant } = normalizePlatform({
+    os: "",
+    architecture: name.toLowerCase(),
+    ...written,
+  });
+  if (architecture === "arm64" && variant === undefined && given !== undefined)
+    return { architecture, variant: "v8" };
+  const isImplied = architecture === "arm" && variant === "v7" && given === undefined;
+  return { architecture, ...(variant === undefined || isImplied ? {} : { variant }) };
 }

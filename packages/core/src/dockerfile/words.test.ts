@@ -14,6 +14,13 @@ describe("the small grammars", () => {
     ["u=t", 0o755, 0o1055],
     ["=ox", 0o644, 0o111],
     ["g=uX", 0o740, 0o770],
+    ["u=rwx-X", 0o644, 0o644],
+    ["u+x-wX", 0o644, 0o444],
+    ["=rwx-rX", 0o644, 0o222],
+    ["-tu", 0o755, 0o755],
+    ["o=ut", 0o640, 0o646],
+    ["=r=Xu", 0o644, 0o444],
+    ["=ur", 0o700, 0o444],
   ])("--chmod=%s of %i is %i", (text, from, to) => {
     expect(parseChmod(text)(from, false).toString(8)).toBe(to.toString(8));
   });
@@ -22,6 +29,12 @@ describe("the small grammars", () => {
     ["macos/arm64", "darwin/arm64"],
     ["linux/armhf/v8", "linux/arm/v7"],
     ["linux/armel/v7", "linux/arm/v6"],
+    ["linux/arm/8", "linux/arm/v8"],
+    ["linux/arm64/8", "linux/arm64/v8"],
+    ["linux/arm64/v9.0", "linux/arm64/v9"],
+    ["linux/arm64/7", "linux/arm64/7"],
+    ["linux/riscv64/8", "linux/riscv64/8"],
+    ["linux/i386/v2", "linux/386/v7"],
   ])("the platform %s is %s", (text, platform) => {
     const parsed = parsePlatformWord(text);
     expect(formatPlatform({ ...parsed, variant: parsed.variant ?? "v7" }).startsWith(platform)).toBe(true);

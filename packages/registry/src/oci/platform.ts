@@ -18,6 +18,12 @@ const ARCHITECTURES: Readonly<Record<string, string>> = {
   armel: "arm",
 };
 
+/** The names that a variant has besides its own. */
+const VARIANTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  arm: { "5": "v5", "6": "v6", "7": "v7", "8": "v8" },
+  arm64: { "8": "v8", "v8.0": "v8", "9": "v9", "9.0": "v9", "v9.0": "v9" },
+};
+
 /** `linux/amd64` when nobody says otherwise, whatever the host is: same input, same digest. */
 export const defaultPlatform: Platform = { architecture: "amd64", os: "linux" };
 
@@ -54,9 +60,10 @@ export function formatPlatform(platform: Platform): string {
 export function normalizePlatform(platform: Platform): Platform {
   const { variant: given, ...rest } = platform;
   const architecture = ARCHITECTURES[platform.architecture] ?? platform.architecture;
-  // The old names say which variant it is.
-  let variant = { armel: "v6", armhf: "v7" }[platform.architecture] ?? (given === "" ? undefined : given);
-  if (variant !== undefined && /^\d+$/.test(variant)) variant = `v${variant}`;
+  // Some old names say which variant it is.
+  const implied = { armel: "v6", armhf: "v7", i386: "" }[platform.architecture] ?? given;
+  let variant = implied === undefined || implied === "" ? undefined : implied;
+  if (variant !== undefined) variant = VARIANTS[architecture]?.[variant] ?? variant;
   if (architecture === "arm" && variant === undefined) variant = "v7";
   if (architecture === "arm64" && variant === "v8") variant = undefined;
   if (architecture === "amd64" && variant === "v1") variant = undefined;
