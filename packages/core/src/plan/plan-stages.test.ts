@@ -256,6 +256,10 @@ describe("as BuildKit has it", () => {
     ["Img", "invalid reference format: repository name (library/Img) must be lowercase"],
     ["img@sha256:0123456789abcdef0123456789abcdef", "invalid checksum digest length"],
     ["img@md5:0123456789abcdef0123456789abcdef", "unsupported digest algorithm"],
+    ["img@sha256:0123456789abcdef0123456789abcde", "invalid reference format"],
+    [`img@sha256:${"g".repeat(64)}`, "invalid reference format"],
+    [`img@sha256:${"A".repeat(64)}`, "invalid checksum digest format"],
+    ["Img@x", "invalid reference format: repository name (library/Img@x) must be lowercase"],
   ])("the base's name %s is refused, even of a stage that nobody needs", (name, problem) => {
     expect(() => plan(`FROM ${name} AS unneeded\nFROM scratch\n`)).toThrow(
       expect.objectContaining({

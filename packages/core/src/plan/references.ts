@@ -15,6 +15,10 @@ import { digestProblem } from "./digest-problem.ts";
 /** Names that no context can take. */
 const RESERVED = ["scratch", "context"];
 
+const MISSPELT = "invalid reference format";
+/** What the grammar of references takes for a digest, before anybody looks at its algorithm and length. */
+const DIGESTED = /@([A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,})$/;
+
 /**
  * An image, or the named context that stands for it.
  *
@@ -66,23 +70,28 @@ function readReference(text: string): Reference {
     return parseReference(text);
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
-    const [, digest] = /^[^@]+@([^@]+)$/.exec(text) ?? [];
-    const problem = digest === undefined ? undefined : digestProblem(digest);
-    const misspelt = problem === undefined || problem.endsWith("format");
     throw new WordError(
-      `failed to parse stage name ${goQuote(text)}: ${misspelt ? `invalid reference format${upperCaseRepository(text)}` : problem}`,
+      `failed to parse stage name ${goQuote(text)}: ${referenceProblem(text)}`,
       error.message,
     );
   }
 }
 
-function upperCaseRepository(text: string): string {
+/** What BuildKit says of a text that is no reference. */
+function referenceProblem(text: string): string {
+  const capital = capitalRepository(text);
+  if (capital !== undefined) return `${MISSPELT}: repository name (${capital}) must be lowercase`;
+  const [, digest] = DIGESTED.exec(text) ?? [];
+  return (digest === undefined ? undefined : digestProblem(digest)) ?? MISSPELT;
+}
+
+function capitalRepository(text: string): string | undefined {
   const slash = text.indexOf("/");
   const first = text.slice(0, Math.max(slash, 0));
   const isHost = first === "localhost" || /[.:]/.test(first) || first !== first.toLowerCase();
   const rest = isHost ? text.slice(slash + 1) : slash < 0 ? `library/${text}` : text;
-  const [repository = ""] = rest.split(/[:@]/);
-  return repository === repository.toLowerCase() ? "" : `: repository name (${repository}) must be lowercase`;
+  const [repository = ""] = rest.split(":");
+  return repository === repository.toLowerCase() ? undefined : repository;
 }
 
 function familiarName(name: string): string {
