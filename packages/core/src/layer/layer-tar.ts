@@ -147,7 +147,8 @@ function headerOf(entry: Entry, epoch: number | undefined): TarHeader {
   return {
     path,
     kind,
-    mode,
+    // As Linux has it: other systems' links, and some archives', have modes that mean nothing.
+    mode: kind === "symlink" ? 0o777 : mode,
     uid,
     gid,
     mtime: epoch === undefined ? entry.mtime : Math.min(entry.mtime, epoch),
