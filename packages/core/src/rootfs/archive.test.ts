@@ -7,6 +7,7 @@ import { writeTar, type TarEntry, type TarHeader } from "@undocked/registry/tar"
 import { describe, expect, test } from "vitest";
 import { bytesContent, memoryTree, type MemoryFile } from "../context/memory-tree.ts";
 import { walkTree } from "../context/source-tree.ts";
+import type { Entry } from "../layer/entry.ts";
 import { layerFiles } from "../layer/layer-files.ts";
 import { layerTar } from "../layer/layer-tar.ts";
 import { add, copy } from "./copy.ts";
@@ -34,17 +35,15 @@ function rootOf(files: Readonly<Record<string, MemoryFile>>): RootFs {
   return root;
 }
 
-/** The image's paths after `ADD t.tar destination`, as the layer says them. */
-async function added(
+/** The layer of `ADD t.tar destination`. */
+async function layerOf(
   root: RootFs,
   destination: string,
   entries: readonly TarEntry[],
   more: { owner?: Owner } = {},
-): Promise<Record<string, string>> {
-  const seen = root.clone();
+): Promise<readonly Entry[]> {
   const tree = memoryTree({ "t.tar": gzipSync(await readAll(writeTar(entries))) });
-  const content = { open: () => bytesContent(Buffer.alloc(0)) };
-  const made = await add(root, {
+  return add(root, {
     sources: [{ kind: "path", tree, path: "t.tar" }],
     destination,
     match: () => false,
@@ -52,6 +51,13 @@ async function added(
     archives: () => ({ open: (_, size) => bytesContent(Buffer.alloc(size, "x")) }),
     ...more,
   });
+}
+
+/** The image's paths after `ADD t.tar destination`, as the layer says them. */
+async function added(...step: Parameters<typeof layerOf>): Promise<Record<string, string>> {
+  const seen = step[0].clone();
+  const content = { open: () => bytesContent(Buffer.alloc(0)) };
+  const made = await layerOf(...step);
   seen.applyIndex(await indexLayer(layerTar(made)), content);
   return Object.fromEntries(
     [...walkTree(seen, "/")].map(({ path, node }) => [
@@ -103,6 +109,12 @@ test("what is in the way is replaced, and what was below does not come back", as
     "/f": "directory 755 11:22",
     "/l": "file 644 11:22",
   });
+});
+
+test("of a directory that gave way to a file nothing is left, also of what was in it twice", async () => {
+  const entries = [entry("u"), entry("d/f"), entry("d/f"), entry("d", { kind: "hardlink", linkTarget: "u" })];
+  const made = await layerOf(rootOf({ "d/old": "x" }), "/", entries);
+  expect(made.map(({ kind, path }) => `${kind} ${path}`)).toEqual(["file d", "hardlink u"]);
 });
 
 test("the last header of a hard link decides owner, mode and time", async () => {

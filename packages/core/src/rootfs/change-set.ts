@@ -60,8 +60,9 @@ export function changeSet(root: RootFs): ChangeSet {
         if (node !== undefined) listed.set(path, node);
       };
       for (const path of changed) list(path);
+      // With a directory that gave way to something else, all that it held is gone.
       const gone = [...removed].filter(
-        (path) => root.lstat(path) === undefined && root.lstat(parentPath(path)) !== undefined,
+        (path) => root.lstat(path) === undefined && root.lstat(parentPath(path))?.kind === "directory",
       );
       // Whatever is above a directory that was looked at has been looked at too.
       const above = new Set<string>();
