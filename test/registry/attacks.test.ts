@@ -7,6 +7,7 @@ import {
   copyImage,
   digestOf,
   encodeJson,
+  fetchUrl,
   MediaType,
   memoryStore,
   parseManifestDocument,
@@ -19,6 +20,7 @@ import {
   type RegistryClient,
   type RegistryClientOptions,
   type RegistryEvent,
+  type Transport,
 } from "@undocked/registry";
 import { describe, expect, test } from "vitest";
 import {
@@ -317,6 +319,120 @@ describe("where a server sends us", () => {
     const read = readAll(client.repository("registry.example/a").fetch(foreign));
     await expect(read).rejects.toMatchObject({ code: "REDIRECT_REFUSED" });
     expect(inner.requests).toEqual([]);
+  });
+
+  /** What is asked for, with whether it must be at a public address. */
+  const watching = (names: Readonly<Record<string, ScriptedServer>>, addresses: Record<string, string>) => {
+    const asked: string[] = [];
+    const known = namedServers(names);
+    const transport: Transport = async (request) => {
+      const { origin, host } = new URL(request.url);
+      asked.push(`${host} ${request.publicOnly === true ? "public" : "any"}`);
+      const { address: _, ...answer } = await known(request);
+      return { ...answer, ...(addresses[origin] === undefined ? {} : { address: addresses[origin] }) };
+    };
+    transport.heedsPublicOnly = true;
+    return { asked, transport };
+  };
+  const foreignLayer = (...urls: string[]): Descriptor => ({
+    ...layer,
+    mediaType: "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+    urls,
+  });
+
+  test.each([
+    ["is fetched from a private address where the registry has one", "10.1.2.3", "10.9.9.9", undefined],
+    ["is not where the registry is public", "203.0.113.7", "10.9.9.9", "REDIRECT_REFUSED"],
+    ["is not where nobody sees who answers, behind a proxy", undefined, "10.9.9.9", "REDIRECT_REFUSED"],
+  ])("a layer's own content %s", async (_, address, store, code) => {
+    await using inner = await scriptedServer((__, response) => void response.end(blob));
+    await using registry = await basicFirst((__, response) => empty(response, 404));
+    const { transport } = watching(
+      { "https://registry.example": registry, [`https://${store}`]: inner },
+      address === undefined ? {} : { "https://registry.example": address },
+    );
+    await using client = victim("registry.example", undefined, { transport, foreignLayers: "fetch" });
+    const read = readAll(client.repository("registry.example/a").fetch(foreignLayer(`https://${store}/l`)));
+    if (code === undefined) expect(Buffer.from(await read).equals(blob)).toBe(true);
+    else await expect(read).rejects.toMatchObject({ code });
+    expect(inner.requests).toHaveLength(code === undefined ? 1 : 0);
+    withoutSecrets(inner);
+  });
+
+  test.each([
+    ["that is private, at any address", "10.1.2.3", "any"],
+    ["that is public, at a public one", "203.0.113.7", "public"],
+    ["behind a proxy, at a public one", undefined, "public"],
+  ])("a name in the URL of a layer is, of a registry %s", async (_, address, kind) => {
+    await using cdn = await scriptedServer((__, response) => void response.end(blob));
+    await using registry = await scriptedServer((__, response) => empty(response, 404));
+    const { asked, transport } = watching(
+      { "https://registry.example": registry, "https://cdn.example": cdn },
+      address === undefined ? {} : { "https://registry.example": address },
+    );
+    await using client = victim("registry.example", undefined, { transport, foreignLayers: "fetch" });
+    await readAll(client.repository("registry.example/a").fetch(foreignLayer("https://cdn.example/l")));
+    expect(asked).toEqual(["registry.example any", `cdn.example ${kind}`]);
+  });
+
+  test("a registry that has answered once from a public address is public, whatever else its name gives", async () => {
+    const addresses: Record<string, string> = { "https://registry.example": "10.1.2.3" };
+    await using cdn = await scriptedServer((_, response) => void response.end(blob));
+    await using registry = await scriptedServer((_, response) => empty(response, 404));
+    const { asked, transport } = watching(
+      { "https://registry.example": registry, "https://cdn.example": cdn },
+      addresses,
+    );
+    await using client = victim("registry.example", undefined, { transport, foreignLayers: "fetch" });
+    const repository = client.repository("registry.example/a");
+    for (const address of ["10.1.2.3", "203.0.113.7", "10.1.2.3"]) {
+      addresses["https://registry.example"] = address;
+      await readAll(repository.fetch(foreignLayer("https://cdn.example/l")));
+    }
+    expect(asked.filter((line) => line.startsWith("cdn"))).toEqual([
+      "cdn.example any",
+      "cdn.example public",
+      "cdn.example public",
+    ]);
+  });
+
+  test("a public server to which a private registry leads does not lead back inside", async () => {
+    await using inner = await trap();
+    await using cdn = await scriptedServer((_, response) =>
+      empty(response, 307, { Location: "https://inner.example/x" }),
+    );
+    await using registry = await scriptedServer((_, response) =>
+      empty(response, 307, { Location: "https://cdn.example/x" }),
+    );
+    const { asked, transport } = watching(
+      {
+        "https://registry.example": registry,
+        "https://cdn.example": cdn,
+        "https://inner.example": inner,
+      },
+      { "https://registry.example": "10.1.2.3", "https://cdn.example": "203.0.113.7" },
+    );
+    await using client = victim("registry.example", undefined, { transport });
+    await expect(readAll(client.repository("registry.example/a").fetch(layer))).rejects.toThrow();
+    expect(asked).toEqual(["registry.example any", "cdn.example any", "inner.example public"]);
+    withoutSecrets(inner);
+  });
+
+  test.each([
+    ["that is public", "203.0.113.7", "REDIRECT_REFUSED"],
+    ["that has a name and is private", "10.1.2.3", undefined],
+  ])("a file of the web leads to a private address only from a server %s", async (_, address, code) => {
+    await using inner = await scriptedServer((__, response) => void response.end(blob));
+    await using files = await scriptedServer((__, response) =>
+      empty(response, 307, { Location: "https://10.9.9.9/f" }),
+    );
+    const { transport } = watching(
+      { "https://files.example": files, "https://10.9.9.9": inner },
+      { "https://files.example": address },
+    );
+    const read = fetchUrl("https://files.example/f", { transport, retry: { retries: 0 } });
+    if (code === undefined) expect(Buffer.from(await readAll((await read).body)).equals(blob)).toBe(true);
+    else await expect(read).rejects.toMatchObject({ code });
   });
 
   test("TestBearerTokenNotLeakedOnCrossHostChallenge: a token is not shown to who a redirect leads to, and asks", async () => {

@@ -76,6 +76,15 @@ export function isPrivateHost(url: URL): boolean {
   return isPrivateAddress(host.startsWith("[") ? host.slice(1, -1) : host);
 }
 
+/**
+ * Whether a server is in a network that is not the public one: by how its URL is written, or by the address that answered. What
+ * its name resolves to proves nothing, because the name's owner may tell one thing now and another then (DNS rebinding); so where
+ * nobody saw an address, behind a proxy that is, a name is a public one.
+ */
+export function isPrivateServer(url: URL, address: string | undefined): boolean {
+  return isPrivateHost(url) || (address !== undefined && isPrivateAddress(address));
+}
+
 /** Whether a registry `host[:port]` is this machine, so that plain http does not leave it (RFC 6761: `*.localhost` too). */
 export function isLoopback(registry: string): boolean {
   const host = /^(\[[^\]]*\]|[^:[\]]*)(?::\d+)?$/.exec(registry)?.[1];

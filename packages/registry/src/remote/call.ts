@@ -62,8 +62,16 @@ export interface Line {
   connectLimitOf(url: string): Pick<HttpRequest, "connectTimeoutMs">;
   /** What the user wants to be sent to that host. */
   headersFor(url: string): Readonly<Record<string, string>>;
-  /** Whether a URL that a server gave must not lead to a private address: the registry itself has none. */
-  publicOnly(url: string): Promise<boolean>;
+  /** Takes note of who answered, if it was the registry. */
+  answeredBy(url: string, address: string | undefined): void;
+  /** The address that the registry answered from, as far as that is told: of several, a public one. */
+  answerer(): string | undefined;
+  /**
+   * Whether a URL that a server gave must not lead to a private address: the registry itself has none.
+   *
+   * @param byPublic - a public server gave it, whatever the registry is
+   */
+  publicOnly(url: string, byPublic?: "by-public"): boolean;
   readonly limits: TimeLimits;
   readonly retry: RetryOptions;
   readonly onEvent: (event: RegistryEvent) => void;

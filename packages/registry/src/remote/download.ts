@@ -1,11 +1,11 @@
 import { UndockedError } from "../errors.ts";
 import type { CallOptions } from "../store/store.ts";
+import { isPrivateServer } from "./address.ts";
 import type { RegistryEvent } from "./events.ts";
 import type { HttpResponse, TlsOptions, Transport } from "./http.ts";
 import { given } from "./known-options.ts";
 import { describeRefusal } from "./location.ts";
 import { networkFailure } from "./network-failure.ts";
-import { resolvesToPrivate } from "./public-lookup.ts";
 import { redactUrl } from "./redact.ts";
 import { isRedirect, planRedirect } from "./redirect.ts";
 import { RegistryError } from "./registry-error.ts";
@@ -98,7 +98,9 @@ async function follow(start: string, options: DownloadOptions): Promise<HttpResp
     if (!isRedirect(response.status)) return response;
     response.cancel();
     const location = response.headers.get("location");
-    const redirect = planRedirect({ method: "GET", url, hasBody: false }, response.status, location, visited);
+    const { address } = response;
+    const asked = { method: "GET", url, hasBody: false, address };
+    const redirect = planRedirect(asked, response.status, location, visited);
     if (redirect.kind === "refused") {
       const { reason } = redirect;
       const why =
@@ -109,7 +111,7 @@ async function follow(start: string, options: DownloadOptions): Promise<HttpResp
         status: response.status,
       });
     }
-    publicOnly ||= transport.heedsPublicOnly === true && !(await resolvesToPrivate(start));
+    publicOnly ||= transport.heedsPublicOnly === true && !isPrivateServer(new URL(url), address);
     url = redirect.url;
     visited.push(url);
   }

@@ -19,7 +19,8 @@ export function hasOwnUrls({ mediaType, urls = [] }: Descriptor): boolean {
  * A layer's bytes from the registry, which may have them nevertheless, else from the layer's own URLs, one after the other.
  * Not verified.
  *
- * Those URLs get no credentials, whatever they ask for (CVE-2020-15157), and are judged as a `Location` of the registry is.
+ * Those URLs get no credentials, whatever they ask for (CVE-2020-15157), and are judged as a `Location` of the registry is: from
+ * one that is not private, none leads to a private address.
  *
  * @param fromRegistry - ends with a 404 where the registry does not have them
  */
@@ -68,7 +69,7 @@ function withoutLogin(error: RegistryError): RegistryError {
 }
 
 function allowed({ line }: RepositoryContext, url: string): string {
-  const judged = URL.canParse(url) ? judgeLocation(line.origin, url) : undefined;
+  const judged = URL.canParse(url) ? judgeLocation(line.origin, url, line.answerer()) : undefined;
   if (judged?.kind === "allowed") return judged.url;
   throw new RegistryError(
     "REDIRECT_REFUSED",

@@ -1,3 +1,4 @@
+import { isPrivateServer } from "./address.ts";
 import type { Authorizer } from "./authorizer.ts";
 import type { Call, CallBody, Line } from "./call.ts";
 import type { HttpResponse } from "./http.ts";
@@ -17,6 +18,8 @@ export interface Hop {
   readonly body?: CallBody;
   /** Once it has been `stranger`, it never is `registry` again. */
   readonly credentials: "registry" | "stranger" | "none";
+  /** A public server has sent us there, or to who did. */
+  readonly sent?: "by-public";
 }
 
 export type Sent =
@@ -47,7 +50,7 @@ export async function sendHop(line: Line, call: Call, hop: Hop): Promise<Sent> {
           }
         })();
   const tls = line.tlsOf(hop.url);
-  const publicOnly = await line.publicOnly(hop.url);
+  const publicOnly = line.publicOnly(hop.url, hop.sent);
   using sending = call.linger === true ? lingering(signal) : { signal, [Symbol.dispose]: () => undefined };
   try {
     const response = await watched(
@@ -70,6 +73,7 @@ export async function sendHop(line: Line, call: Call, hop: Hop): Promise<Sent> {
       },
       call.headersMs === undefined ? line.limits : { ...line.limits, headersMs: call.headersMs },
     );
+    line.answeredBy(hop.url, response.address);
     line.onEvent({
       kind: "request",
       method: hop.method,
@@ -161,6 +165,8 @@ export function nextHop(hop: Hop, response: HttpResponse, visited: readonly stri
     url: redirect.url,
     ...(redirect.keepsBody && body !== undefined ? { body } : {}),
     credentials: kept,
+    ...(isPrivateServer(new URL(url), response.address) ? {} : { sent: "by-public" }),
+    ...(hop.sent === undefined ? {} : { sent: hop.sent }),
   };
 }
 

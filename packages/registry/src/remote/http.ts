@@ -17,7 +17,10 @@ export interface HttpRequest {
   /** Told of chunks of the body that the system has taken over: their memory may be used again. Of which, and when, is open. */
   readonly onSent?: (chunk: Uint8Array) => void;
   readonly tls?: TlsOptions;
-  /** A server sent us there: no connection to a private address, whatever its name says. */
+  /**
+   * A public server sent us there: no connection to a private address, whatever its name says. What goes by a proxy is for the
+   * proxy to judge, which resolves the name.
+   */
   readonly publicOnly?: boolean;
   /** Milliseconds to connect, TLS included, instead of the transport's own. */
   readonly connectTimeoutMs?: number;
@@ -28,7 +31,10 @@ export interface HttpResponse {
   readonly status: number;
   /** Repeated headers are joined with `, `. */
   readonly headers: { get(name: string): string | null };
-  /** The IP address that answered. Absent where a proxy stands before it, or the transport does not tell. */
+  /**
+   * The IP address that answered. Absent where a proxy stands before it, or the transport does not tell: a server that has a name
+   * is then a public one, from which nothing leads to a private address.
+   */
   readonly address?: string;
   /** As it came over the wire. Read it or cancel it: it holds a connection. */
   readonly body: AsyncIterable<Uint8Array>;

@@ -1,5 +1,5 @@
 import type { CredentialSource } from "../auth/credential.ts";
-import { isLoopback } from "./address.ts";
+import { isLoopback, isPrivateAddress, isPrivateServer } from "./address.ts";
 import { authorizer, type Authorizer } from "./authorizer.ts";
 import { withClientCertificate, type ConfiguredOptions } from "./client-certificate.ts";
 import type { RegistryLine } from "./context.ts";
@@ -7,7 +7,6 @@ import { connectLimit, findOrigin, tlsOptions, type HostOptions } from "./endpoi
 import type { RegistryEvent } from "./events.ts";
 import type { Gate } from "./gate.ts";
 import type { TlsOptions, Transport } from "./http.ts";
-import { resolvesToPrivate } from "./public-lookup.ts";
 import type { RetryOptions } from "./retry-policy.ts";
 import { fetchToken } from "./token-server.ts";
 import { turns } from "./turns.ts";
@@ -48,12 +47,11 @@ export async function openLine(
     // Client certificates and a check that is turned off are for the host that was named, and for no other.
     return tlsOptions(new URL(url).origin === origin ? own : shared.hostOptions(new URL(url).host));
   };
-  let isPublic: Promise<boolean> | undefined;
-  const publicOnly = async (url: string): Promise<boolean> => {
-    if (transport.heedsPublicOnly !== true || new URL(url).origin === origin) return false;
-    isPublic ??= resolvesToPrivate(origin).then((isPrivate) => !isPrivate);
-    return await isPublic;
-  };
+  let answerer: string | undefined;
+  const publicOnly: RegistryLine["publicOnly"] = (url, byPublic) =>
+    transport.heedsPublicOnly === true &&
+    new URL(url).origin !== origin &&
+    (byPublic !== undefined || !isPrivateServer(new URL(origin), answerer));
   const server = { transport, tlsOf, publicOnly, limits, retry, now, onEvent };
   const told = new Set<string>();
   const warn = (message: string, code?: string): void => {
@@ -98,6 +96,11 @@ export async function openLine(
         ? own.headers
         : {},
     publicOnly,
+    answerer: () => answerer,
+    answeredBy(url, address) {
+      if (address === undefined || new URL(url).origin !== origin) return;
+      if (answerer === undefined || isPrivateAddress(answerer)) answerer = address;
+    },
     authorizer: authorizerFor(registry, shared.credentials),
     strangerAt(other) {
       const known = strangers.get(other) ?? authorizerFor(new URL(other).host, async () => undefined);

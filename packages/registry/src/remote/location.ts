@@ -1,4 +1,4 @@
-import { isPrivateAddress, isPrivateHost } from "./address.ts";
+import { isPrivateHost, isPrivateServer } from "./address.ts";
 
 /** Where a server wants us to go on, or why we do not go. */
 export type Destination =
@@ -26,8 +26,7 @@ export function judgeLocation(request: string, location: string | null, address?
   if (to.protocol !== "https:" && to.protocol !== "http:") return refused("scheme");
   if (to.username !== "" || to.password !== "") return refused("userinfo");
   if (from.protocol === "https:" && to.protocol === "http:") return refused("downgrade");
-  const isFromPrivate = isPrivateHost(from) || (address !== undefined && isPrivateAddress(address));
-  if (isPrivateHost(to) && !isFromPrivate) return refused("private-address");
+  if (isPrivateHost(to) && !isPrivateServer(from, address)) return refused("private-address");
   return { kind: "allowed", url: to.href, sameOrigin: from.origin === to.origin };
 }
 

@@ -3,7 +3,6 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { expect, test } from "vitest";
 import { networkFailure } from "./network-failure.ts";
-import { resolvesToPrivate } from "./public-lookup.ts";
 import { nodeFetchTransport } from "./transport.ts";
 
 test("a name that resolves to a private address is not connected to where only public ones will do", async () => {
@@ -33,10 +32,4 @@ test("a name that resolves to a private address is not connected to where only p
     transport.close?.();
     server.close();
   }
-});
-
-test("whether a host has a private address is found by its form and by its name", async () => {
-  expect(await resolvesToPrivate("https://10.0.0.1/")).toBe(true);
-  expect(await resolvesToPrivate("https://localhost/")).toBe(true);
-  expect(await resolvesToPrivate("https://8.8.8.8/")).toBe(false);
 });

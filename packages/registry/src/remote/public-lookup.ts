@@ -1,7 +1,6 @@
 import { lookup as systemLookup } from "node:dns";
-import { lookup } from "node:dns/promises";
 import type { LookupFunction } from "node:net";
-import { isPrivateAddress, isPrivateHost } from "./address.ts";
+import { isPrivateAddress } from "./address.ts";
 
 /** The code of the error that {@link publicLookup} gives. */
 export const privateAddressCode = "EPRIVATEADDRESS";
@@ -24,15 +23,3 @@ export const publicLookup: LookupFunction = (hostname, options, callback) => {
     callback(refused, address, family);
   });
 };
-
-/** Whether a host is, or resolves to, a private address. A name that does not resolve here, behind a proxy say, is not. */
-export async function resolvesToPrivate(url: string): Promise<boolean> {
-  const parsed = new URL(url);
-  if (isPrivateHost(parsed)) return true;
-  try {
-    const found = await lookup(parsed.hostname, { all: true });
-    return found.some(({ address }) => isPrivateAddress(address));
-  } catch {
-    return false;
-  }
-}

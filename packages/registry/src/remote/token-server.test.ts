@@ -72,7 +72,7 @@ describe(`${tokenExchange.length} token exchanges`, () => {
         const server = {
           transport,
           tlsOf: () => undefined,
-          publicOnly: async () => false,
+          publicOnly: () => false,
           limits: { headersMs: 10_000, idleMs: 10_000 },
           retry: { retries: 0 },
           now: Date.now,

@@ -20,7 +20,7 @@ import { watched, type TimeLimits } from "./watchdog.ts";
 export interface TokenServerOptions {
   readonly transport: Transport;
   readonly tlsOf: (url: string) => TlsOptions | undefined;
-  readonly publicOnly: (url: string) => Promise<boolean>;
+  readonly publicOnly: (url: string) => boolean;
   readonly limits: TimeLimits;
   readonly retry: RetryOptions;
   readonly now: () => number;
@@ -92,7 +92,7 @@ async function follow(
   let { authorization } = request;
   for (;;) {
     const tls = options.tlsOf(url);
-    const publicOnly = await options.publicOnly(url);
+    const publicOnly = options.publicOnly(url);
     const response = await watched(
       options.transport,
       {
