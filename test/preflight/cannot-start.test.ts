@@ -310,6 +310,15 @@ const started: readonly Case[] = [
 ];
 
 const formats: readonly Case[] = [
+  {
+    name: "a program that begins where nothing is loaded",
+    files: { "/app": program({ entry: 0x700_0000 }) },
+    text: app,
+    code: "EXECUTABLE_NO_ENTRY",
+    message: /app crashes at once.*begins at 0x7000000, where nothing is loaded/,
+    hint: /Define _start/,
+    repaired: { files: { "/app": program() } },
+  },
   ...(
     [
       ["an empty file", "", "EXECUTABLE_EMPTY", /is empty/, /Build it again/],
@@ -440,6 +449,15 @@ const loaders: readonly Case[] = [
     message: /\/lib64, which has mode 0700/,
     hint: /0755/,
     repaired: { files: { "/lib64": { kind: "directory", mode: 0o755 } } },
+  },
+  {
+    name: "an interpreter that is cut",
+    files: { ...glibc, [loader]: executable(glibcFile(loader).subarray(0, 9000)), "/app": program(dynamic) },
+    text: app,
+    code: "INTERPRETER_DAMAGED",
+    message: /app crashes at once.*ends before what its headers promise/,
+    hint: /Copy the interpreter again/,
+    repaired: { files: glibc },
   },
   {
     name: "a library that is not there",

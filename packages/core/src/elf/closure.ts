@@ -62,7 +62,20 @@ async function interpreterOf(
       "Use a base for the program's platform.",
     );
   }
+  const damage = interpreterDamage(elf);
+  if (damage !== undefined) {
+    const hint = "Copy the interpreter again, or use the base's own.";
+    return failed("INTERPRETER_DAMAGED", `The interpreter ${path} ${damage}.`, hint);
+  }
   return { path, file, elf };
+}
+
+/** Why the kernel, which has let the old program go by then, starts no interpreter from a file; `undefined`: it does. */
+function interpreterDamage({ type, wholeness, mapping }: ElfFacts): string | undefined {
+  if (type !== "exec" && type !== "dyn") return "is neither a program nor a library";
+  if (wholeness === "truncated") return "ends before what its headers promise";
+  if (wholeness === "debug-only") return "has a loader's debug information and not its code";
+  return mapping?.severity === "error" ? `cannot start: ${mapping.message.replace(/\.$/, "")}` : undefined;
 }
 
 function failed(code: string, message: string, hint: string): Closure {

@@ -110,7 +110,9 @@ export async function readDynamic(file: Window, header: ElfHeader): Promise<Dyna
 
 /** @throws {ElfError} where the section is longer than what is read of it, and does not end there */
 async function readEntries(file: Window, header: ElfHeader, segment: Segment): Promise<readonly Entry[]> {
-  const { offset, fileSize } = segment;
+  const { fileSize } = segment;
+  // Loaders go by the address.
+  const offset = fileOffset(header, segment.address) ?? segment.offset;
   const size = Math.min(fileSize, limit, Math.max(1, file.size - offset));
   const entries = [...entriesOf(await file.view(offset, size), header)];
   const isEnded = entries.length < Math.floor(size / (header.class / 4));

@@ -3,6 +3,7 @@ import { readDynamic, type DynamicTable, type LibraryFilter } from "./dynamic.ts
 import { ElfError } from "./elf-error.ts";
 import { readEvidence, type Evidence } from "./evidence.ts";
 import { linkageOf, type Linkage } from "./linkage.ts";
+import { mappingFault, type MappingFault } from "./mapping.ts";
 import { readLoader, type LoaderFacts } from "./loader.ts";
 import type { MachineFacts } from "./machine.ts";
 import { readNotes, type Notes } from "./notes.ts";
@@ -23,6 +24,8 @@ export interface ElfFacts extends MachineFacts, Evidence {
   readonly entry: string;
   readonly linkage: Linkage;
   readonly wholeness: "whole" | "debug-only" | "truncated";
+  /** Of programs and loaders that the kernel cannot start. */
+  readonly mapping?: MappingFault;
   /** The first PT_INTERP, up to its first NUL. */
   readonly interpreter?: string;
   readonly hasDynamic: boolean;
@@ -94,6 +97,10 @@ export async function readElf(source: ByteSource): Promise<ElfFacts> {
         });
   const loader =
     linkage === "loader" ? (musl ?? (await attempt(readLoader(file, "any"), undefined))) : undefined;
+  const mapping =
+    isReadable && linkage !== "shared"
+      ? await attempt(mappingFault(file, header, interpreter), undefined)
+      : undefined;
   const evidence = isReadable
     ? await readEvidence(file, header, {
         linkage,
@@ -114,6 +121,7 @@ export async function readElf(source: ByteSource): Promise<ElfFacts> {
     // A program whose dynamic section nobody can read is not proved to need nothing.
     linkage: isUnknown && isReadable && linkage !== "dynamic" ? "broken" : linkage,
     wholeness,
+    ...(mapping === undefined ? {} : { mapping }),
     ...(interpreter === undefined ? {} : { interpreter }),
     hasDynamic,
     needed: dynamic?.needed ?? [],
@@ -150,6 +158,7 @@ async function readInterpreter(file: Window, header: ElfHeader): Promise<string 
   if (view.getUint8(fileSize - 1) !== 0) {
     throw new ElfError("ELF_INTERPRETER_INVALID", "PT_INTERP does not end in a NUL.");
   }
+  if (view.getUint8(0) === 0) throw new ElfError("ELF_INTERPRETER_INVALID", "PT_INTERP names nothing.");
   return file.text(offset, fileSize);
 }
 

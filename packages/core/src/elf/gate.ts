@@ -35,6 +35,8 @@ export function staticGate(report: ExecutableReport, options: StaticGateOptions)
 
 /** Whether a file is there to be started: what a build of static programs is about. */
 function startsAlone({ linkage, elf }: ExecutableReport): boolean {
+  // What no kernel maps may be a kernel, or firmware.
+  if (elf?.mapping?.code === "EXECUTABLE_NOT_LOADABLE") return false;
   switch (linkage) {
     case "static":
     case "static-pie":

@@ -17,6 +17,7 @@ export type { Closure, ClosureOptions, FoundBy, LoadedObject } from "./loaded-ob
 export type { LoaderFacts } from "./loader.ts";
 export { architectureOf, describeMachine, machineMatch, type MachineFacts } from "./machine.ts";
 export type { Maker } from "./maker.ts";
+export type { MappingFault } from "./mapping.ts";
 export type { DlopenNeed, Notes } from "./notes.ts";
 export { looksLikeElf } from "./read.ts";
 export type { Symbols } from "./symbols.ts";

@@ -81,7 +81,11 @@ describe("what the kernel refuses", () => {
     ["no program headers", edited({}, 56, 0), "ELF_PROGRAM_HEADERS_INVALID"],
     ["program headers of another size", edited({}, 54, 57), "ELF_PROGRAM_HEADERS_INVALID"],
     ["too many program headers", edited({}, 56, 0xff, 0xff), "ELF_PROGRAM_HEADERS_INVALID"],
+    ["an entry at 0 that is not loaded", buildElf({ entry: 0 }), "EXECUTABLE_NO_ENTRY"],
+    ["the other class than the rest of the header's", edited({}, 4, 1), "ELF_HEADER_INVALID"],
+    ["the other byte order than the rest of the header's", edited({}, 5, 2), "ELF_HEADER_INVALID"],
     ["an empty interpreter", buildElf({ interpreter: "" }), "ELF_INTERPRETER_INVALID"],
+    ["an interpreter of NULs", buildElf({ interpreter: "\0\0" }), "ELF_INTERPRETER_INVALID"],
     [
       "an interpreter without its end",
       buildElf({ interpreter: Buffer.from("/ld") }),
@@ -134,7 +138,7 @@ describe("what may surprise is a warning", () => {
       "linux/amd64",
       "EXECUTABLE_WRONG_MACHINE",
     ],
-    ["an entry at 0", buildElf({ entry: 0 }), "linux/amd64", "EXECUTABLE_NO_ENTRY"],
+    ["an entry at 0 that is loaded", buildElf({ entry: 0, pie: true }), "linux/amd64", "EXECUTABLE_NO_ENTRY"],
     [
       "a relative interpreter",
       buildElf({ interpreter: "ld.so" }),

@@ -30,7 +30,10 @@ export interface LinkageFacts {
   readonly musl: boolean;
 }
 
-const loaderName = /^(?:ld-|ld64\.|ld\.so)/;
+/** Whether a file's name, or a library's, is one that loaders have. */
+export function isLoaderName(name: string): boolean {
+  return /^(?:ld-|ld64\.|ld\.so)/.test(name);
+}
 
 /** PT_INTERP decides, then DT_NEEDED; of the rest, what the linker said it made. */
 export function linkageOf({ header, dynamic, upx, musl }: LinkageFacts): Linkage {
@@ -45,7 +48,7 @@ export function linkageOf({ header, dynamic, upx, musl }: LinkageFacts): Linkage
   if (isPie) return "static-pie";
   if (dynamic === undefined) return header.entry === 0n ? "shared" : "packed";
   if (needs) return "shared";
-  if (musl || loaderName.test(dynamic.soname ?? "")) return "loader";
+  if (musl || isLoaderName(dynamic.soname ?? "")) return "loader";
   // Old linkers do not set DF_1_PIE.
   return dynamic.soname === undefined && header.entry !== 0n ? "static-pie" : "shared";
 }

@@ -15,6 +15,7 @@ export function elfProblems(elf: ElfFacts, platform: Platform): readonly Diagnos
       error(code, message, "Build or copy the file again: it is damaged."),
     ),
     linkageProblem(elf),
+    mappingProblem(elf),
     ...surprises(elf, platform),
   ].filter((problem) => problem !== undefined);
 }
@@ -75,11 +76,10 @@ function machineProblem(elf: ElfFacts, platform: Platform): Diagnostic | undefin
   );
 }
 
+/** Those that have, or had, a machine that images are for. */
 const systems: Readonly<Record<number, string>> = {
-  1: "HP-UX",
   2: "NetBSD",
   6: "Solaris",
-  7: "AIX",
   8: "IRIX",
   9: "FreeBSD",
   12: "OpenBSD",
@@ -182,10 +182,19 @@ function linkageProblem({ linkage, needed, interpreter, faults }: ElfFacts): Dia
   }
 }
 
+function mappingProblem({ mapping }: ElfFacts): Diagnostic | undefined {
+  if (mapping === undefined) return undefined;
+  const hint =
+    mapping.code === "EXECUTABLE_NO_ENTRY"
+      ? "Define _start in code that is linked in, or link it by the compiler rather than by ld."
+      : "Link it by the compiler, without a linker script and without -Ttext, -N and --image-base.";
+  return { ...mapping, hint };
+}
+
 function surprises(elf: ElfFacts, platform: Platform): readonly Diagnostic[] {
   const found: Diagnostic[] = [];
   const isProgram = elf.linkage === "static" || elf.linkage === "static-pie" || elf.linkage === "dynamic";
-  if (isProgram && elf.entry === "0x0") {
+  if (isProgram && elf.entry === "0x0" && elf.mapping === undefined) {
     found.push(
       warning(
         "EXECUTABLE_NO_ENTRY",

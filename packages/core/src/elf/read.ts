@@ -37,7 +37,14 @@ export interface ElfHeader {
 }
 
 /** `PT_…`, the ones that we know. */
-export const SegmentType = { load: 1, dynamic: 2, interp: 3, note: 4, gnuProperty: 0x6474e553 } as const;
+export const SegmentType = {
+  load: 1,
+  dynamic: 2,
+  interp: 3,
+  note: 4,
+  gnuStack: 0x6474e551,
+  gnuProperty: 0x6474e553,
+} as const;
 
 /** `ET_…`. */
 export const FileType = { none: 0, rel: 1, exec: 2, dyn: 3, core: 4 } as const;
@@ -81,6 +88,7 @@ export async function readHeader(file: Window): Promise<ElfHeader> {
     );
   }
   const raw = await file.view(0, layout.headerSize);
+  checkIdentification(await file.view(0, Math.min(layout64.headerSize, file.size)), layout, isLittle);
   const type = raw.getUint16(16, isLittle);
   const table = tableOf(raw, layout, isLittle);
   const isProgram = type === FileType.exec || type === FileType.dyn;
@@ -155,6 +163,20 @@ function tableOf(raw: DataView, layout: Layout, isLittle: boolean): Table {
     entrySize: raw.getUint16(layout.sizes + 2, isLittle),
     count: raw.getUint16(layout.sizes + 4, isLittle),
   };
+}
+
+/** The kernel goes by the machine and not by the identification; a file of which the two are not of one mind was tampered with. */
+function checkIdentification(raw: DataView, layout: Layout, isLittle: boolean): void {
+  const fits = (other: Layout, order: boolean): boolean =>
+    other.headerSize <= raw.byteLength &&
+    raw.getUint16(other.sizes, order) === other.headerSize &&
+    raw.getUint16(other.sizes + 2, order) === other.segmentSize;
+  const isOther = [layout32, layout64].some((other) => fits(other, true) || fits(other, false));
+  if (fits(layout, isLittle) || !isOther) return;
+  throw new ElfError(
+    "ELF_HEADER_INVALID",
+    `The identification says ${layout.wide ? 64 : 32} bits and ${isLittle ? "little" : "big"}-endian, and the rest of the header something else.`,
+  );
 }
 
 function checkTable({ offset, entrySize, count }: Table, layout: Layout, size: number): void {

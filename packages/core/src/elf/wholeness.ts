@@ -9,15 +9,16 @@ export function wholenessOf(header: ElfHeader, size: number): "whole" | "debug-o
   const named = header.segments.filter(
     ({ type }) => type === SegmentType.interp || type === SegmentType.dynamic,
   );
-  const hasCode = loads.some(
-    ({ address, fileSize }) => header.entry >= address && header.entry < address + BigInt(fileSize),
-  );
+  // Of a library, which begins nowhere, this says nothing.
+  const hasCode =
+    header.entry !== 0n &&
+    loads.some(
+      ({ address, fileSize }) => header.entry >= address && header.entry < address + BigInt(fileSize),
+    );
   const isHollow =
-    named.some(({ fileSize }) => fileSize === 0) ||
-    (loads.length > 1 &&
-      !hasCode &&
-      named.length === 0 &&
-      loads.slice(1).every(({ fileSize }) => fileSize === 0));
+    !hasCode &&
+    (named.some(({ fileSize }) => fileSize === 0) ||
+      (loads.length > 1 && named.length === 0 && loads.slice(1).every(({ fileSize }) => fileSize === 0)));
   if (isHollow) return "debug-only";
   // How long PT_DYNAMIC is said to be is nothing that anybody looks at: its own end counts, which is loaded.
   const counted = header.segments.filter(({ type }) => type === SegmentType.interp);

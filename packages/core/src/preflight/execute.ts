@@ -164,5 +164,7 @@ function fails(path: string, code: string): string {
 
 /** Whether the kernel starts it even so. */
 function crashes(code: string): boolean {
-  return /^EXECUTABLE_(?:TRUNCATED|WRONG_OS|NO_INTERPRETER|SHARED_LIBRARY|DEBUG_ONLY)$/.test(code);
+  return /^EXECUTABLE_(?:DEBUG_ONLY|NO_ENTRY|NO_INTERPRETER|NOT_LOADABLE|SHARED_LIBRARY|TRUNCATED|WRONG_OS)$/.test(
+    code,
+  );
 }

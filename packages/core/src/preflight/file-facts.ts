@@ -31,7 +31,7 @@ export async function fileFacts(source: ByteSource): Promise<FileFacts> {
 
 /** Collects, while a layer is indexed, the facts of ELF files, of scripts, and of what has an x bit. */
 export const executableFacts: FactCollector = {
-  id: "executables 2",
+  id: "executables 3",
   collect(_path, file) {
     const { header, bytes } = file;
     const mayStart = (header.mode & 0o111) !== 0 || bytes === undefined || beginsAsProgram(bytes);
@@ -127,6 +127,13 @@ const elfSchema: z.ZodType<ElfFacts> = z.object({
     "not-executable",
   ]),
   wholeness: z.enum(["whole", "debug-only", "truncated"]),
+  mapping: z
+    .object({
+      code: z.enum(["EXECUTABLE_NOT_LOADABLE", "EXECUTABLE_NO_ENTRY"]),
+      severity: z.enum(["error", "warning"]),
+      message: z.string(),
+    })
+    .exactOptional(),
   interpreter: text,
   hasDynamic: z.boolean(),
   needed: z.array(z.string()),

@@ -1,3 +1,4 @@
+import { baseName } from "../context/path.ts";
 import { closureOf } from "../elf/closure.ts";
 import type { ElfFacts } from "../elf/elf.ts";
 import { libraryUnreadable } from "../elf/library-problems.ts";
@@ -103,6 +104,20 @@ export async function byLoader(
   await librariesOf(trial, next, program, walk, { interpreter, secure: false });
 }
 
+/** How a dynamic program fails. */
+function failureOf(path: string, code: string): string {
+  switch (code) {
+    case "INTERPRETER_INVALID":
+      return prediction(path, "ELIBBAD");
+    case "INTERPRETER_DAMAGED":
+      return `would fail (${baseName(path)} crashes at once)`;
+    case "LIBRARY_VERSION_MISSING":
+      return `would fail (the loader of ${path} ends with 1)`;
+    default:
+      return `would fail (the loader of ${path} ends with 127)`;
+  }
+}
+
 async function librariesOf(
   trial: Trial,
   cause: Cause,
@@ -130,11 +145,7 @@ async function librariesOf(
       { chain: cause.chain, severity: isError ? severity : "warning" },
       {
         code: problem.code,
-        prediction: !isError
-          ? "could fail"
-          : problem.code === "INTERPRETER_INVALID"
-            ? prediction(path, "ELIBBAD")
-            : `would fail (the loader of ${path} ends with ${problem.code === "LIBRARY_VERSION_MISSING" ? "1" : "127"})`,
+        prediction: isError ? failureOf(path, problem.code) : "could fail",
         message: problem.message,
         hint: problem.hint ?? "Link it statically.",
       },
