@@ -4,7 +4,7 @@ import type { AwsKey } from "./aws-signature.ts";
 /** What is read of the machine. */
 export interface AwsKeyOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
-  readonly home: string;
+  readonly home: string | undefined;
   /** `undefined` for a file that is not there. */
   readonly readFile: (path: string) => Promise<string | undefined>;
 }
@@ -20,8 +20,10 @@ export async function findAwsKey(options: AwsKeyOptions): Promise<AwsKey | undef
     value("AWS_SESSION_TOKEN"),
   );
   if (inEnvironment !== undefined) return inEnvironment;
-  const path = value("AWS_SHARED_CREDENTIALS_FILE") ?? join(home, ".aws", "credentials");
-  const text = await readFile(path);
+  const path =
+    value("AWS_SHARED_CREDENTIALS_FILE") ??
+    (home === undefined ? undefined : join(home, ".aws", "credentials"));
+  const text = path === undefined ? undefined : await readFile(path);
   if (text === undefined) return undefined;
   const profile = parseProfiles(text).get(value("AWS_PROFILE") ?? "default");
   return keyOf(

@@ -1,5 +1,5 @@
-import { homedir } from "node:os";
 import { z } from "zod";
+import { userHome } from "./home.ts";
 import { credentialPlaces } from "./search-path.ts";
 import { readTextFile, type StoredCredentialsOptions } from "./stored-credentials.ts";
 
@@ -16,7 +16,7 @@ const own =
 export async function storedHeaders(
   options: Pick<StoredCredentialsOptions, "environment" | "home" | "readFile"> = {},
 ): Promise<Readonly<Record<string, string>>> {
-  const { environment = process.env, home = homedir(), readFile = readTextFile } = options;
+  const { environment = process.env, home = userHome(), readFile = readTextFile } = options;
   const { REGISTRY_AUTH_FILE: _, DOCKER_AUTH_CONFIG: _inline, ...docker } = environment;
   const [place] = credentialPlaces(docker, home, undefined);
   const text = place === undefined ? undefined : await readFile(place.name).catch(() => undefined);

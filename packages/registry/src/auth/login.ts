@@ -1,5 +1,4 @@
 import { mkdir, realpath } from "node:fs/promises";
-import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import { writeWholeFile } from "../files/whole-file.ts";
@@ -8,6 +7,7 @@ import { findLogin, parseCredentialFile } from "./config-file.ts";
 import { CredentialError } from "./credential-error.ts";
 import type { Credential } from "./credential.ts";
 import { eraseByHelper, storeByHelper, type HelperRunner } from "./helper.ts";
+import { userHome } from "./home.ts";
 import { credentialKey, hostOfKey } from "./lookup-key.ts";
 import { readTextFile } from "./stored-credentials.ts";
 
@@ -127,10 +127,15 @@ function parseConfig(content: string, path: string): z.infer<typeof schema> {
 /** The file that a login goes to; a link to it stays one. */
 async function credentialFile({
   environment = process.env,
-  home = homedir(),
+  home = userHome() ?? "",
 }: LoginOptions): Promise<string> {
   const named = environment["REGISTRY_AUTH_FILE"] ?? "";
   const directory = environment["DOCKER_CONFIG"] ?? "";
+  if (named === "" && directory === "" && home === "") {
+    throw new CredentialError("CREDENTIAL_FILE_INVALID", "The user has no home to keep logins in.", {
+      hint: "Set DOCKER_CONFIG to a directory, or HOME.",
+    });
+  }
   const docker = join(directory === "" ? join(home, ".docker") : directory, "config.json");
   const path = named === "" ? docker : named;
   return await realpath(path).catch(() => path);

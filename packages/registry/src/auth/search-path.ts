@@ -11,10 +11,13 @@ export interface CredentialPlace {
   readonly content?: string;
 }
 
-/** @param environment - as `process.env`; `UID` is the user's number */
+/**
+ * @param home - without one, the places in it are left out
+ * @param uid - the user's number
+ */
 export function credentialPlaces(
   environment: Readonly<Record<string, string | undefined>>,
-  home: string,
+  home: string | undefined,
   uid: number | undefined,
 ): readonly CredentialPlace[] {
   const value = (name: string): string | undefined => {
@@ -38,10 +41,11 @@ export function credentialPlaces(
         ? undefined
         : `/run/containers/${uid}`
       : join(runtime, "containers");
+  const configuration = value("XDG_CONFIG_HOME") ?? (home === undefined ? undefined : join(home, ".config"));
   return [
     ...first,
-    optional(join(home, ".docker", "config.json")),
+    ...(home === undefined ? [] : [optional(join(home, ".docker", "config.json"))]),
     ...(runtimeDirectory === undefined ? [] : [optional(join(runtimeDirectory, "auth.json"))]),
-    optional(join(value("XDG_CONFIG_HOME") ?? join(home, ".config"), "containers", "auth.json")),
+    ...(configuration === undefined ? [] : [optional(join(configuration, "containers", "auth.json"))]),
   ];
 }

@@ -1,9 +1,9 @@
 import { readFile } from "node:fs/promises";
-import { homedir } from "node:os";
 import { findLogin, parseCredentialFile, type CredentialFile } from "./config-file.ts";
 import { CredentialError } from "./credential-error.ts";
 import type { Credential, CredentialSource } from "./credential.ts";
 import { askHelper, runHelper, type HelperRunner } from "./helper.ts";
+import { userHome } from "./home.ts";
 import { credentialPlaces, type CredentialPlace } from "./search-path.ts";
 
 /** What is read of the machine; each can be handed in. Nothing is read before a registry wants to know who we are. */
@@ -47,7 +47,7 @@ export function storedCredentials(options: StoredCredentialsOptions = {}): Crede
 
   return async ({ registry, repository, access = "pull" }) => {
     files ??= readPlaces(
-      credentialPlaces(options.environment ?? process.env, options.home ?? homedir(), process.getuid?.()),
+      credentialPlaces(options.environment ?? process.env, options.home ?? userHome(), process.getuid?.()),
       read,
     );
     files.catch(() => (files = undefined));

@@ -1,10 +1,10 @@
-import { homedir } from "node:os";
 import { z } from "zod";
 import { findAwsKey, type AwsKeyOptions } from "../auth/aws-key.ts";
 import { signAwsRequest, type AwsKey } from "../auth/aws-signature.ts";
 import { credentialOf } from "../auth/config-file.ts";
 import type { Credential, CredentialSource } from "../auth/credential.ts";
 import { ecrApiHost, parseEcrHost, type EcrHost } from "../auth/ecr-host.ts";
+import { userHome } from "../auth/home.ts";
 import { readTextFile } from "../auth/stored-credentials.ts";
 import type { RegistryEvent } from "./events.ts";
 import { failureOf } from "./failure.ts";
@@ -60,7 +60,7 @@ async function logIn(
 ): Promise<Login | undefined> {
   const key = await findAwsKey({
     environment: options.environment ?? process.env,
-    home: options.home ?? homedir(),
+    home: options.home ?? userHome(),
     readFile: options.readFile ?? readTextFile,
   });
   if (key === undefined) return undefined;
