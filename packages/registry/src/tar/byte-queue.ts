@@ -12,7 +12,8 @@ export interface ByteQueue {
   some(length: number): Promise<Uint8Array>;
   /** Skips up to `length` bytes of those that are here, without a promise; how many are left to be skipped. */
   skipNow(length: number): number;
-  skip(length: number): Promise<void>;
+  /** @param spare - how many of the last bytes need not be there, where the stream ends */
+  skip(length: number, spare?: number): Promise<void>;
   /** Lets the stream go. */
   close(): Promise<void>;
 }
@@ -77,9 +78,11 @@ export function byteQueue(chunks: AsyncIterable<Uint8Array>, limit: number): Byt
         throw truncated();
       }
     },
-    async skip(length) {
+    async skip(length, spare = 0) {
       for (let left = skipNow(length); left > 0; left = skipNow(left)) {
-        if (!(await more())) throw truncated();
+        if (await more()) continue;
+        if (left > spare) throw truncated();
+        return;
       }
     },
     async close() {

@@ -15,7 +15,8 @@ export interface TarLimits {
 }
 
 /**
- * The members of a tar, in its order: ustar, pax and GNU long names. Bytes after the end marker are not looked at.
+ * The members of a tar, in its order: ustar, pax and GNU long names. Bytes after the end marker are not looked at; the marker and the
+ * padding before it may be missing, as Go's reader has it.
  *
  * Not by tar-stream, which reads differently from the runtimes in ways that matter here: it takes a body from links and
  * devices that give a size, applies global pax records, turns extended attributes into text, and lets numbers pass that
@@ -39,7 +40,7 @@ export async function* readTar(
       const here = bytes.peek(header.size);
       yield { header, body: bodyOf(bytes, rest), ...(here === undefined ? {} : { bytes: here }) };
       const left = bytes.skipNow(rest.body + rest.padding);
-      if (left > 0) await bytes.skip(left);
+      if (left > 0) await bytes.skip(left, rest.padding);
     }
   } finally {
     await bytes.close();
