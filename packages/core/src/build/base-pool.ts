@@ -188,14 +188,14 @@ function layerIndexes(image: BaseImage, options: BasePoolOptions): Promise<reado
     image.manifest.layers.map((layer, position) =>
       // Offline nothing is worth stopping, and all that is missing is to be found.
       reading.run(options.workspace.offline === undefined ? [position] : [], (signal) =>
-        layerIndex(layer, image, signal, options),
+        layerIndex({ layer, name: `Layer ${position + 1} of ${image.name}` }, image, signal, options),
       ),
     ),
   );
 }
 
 function layerIndex(
-  layer: Descriptor,
+  { layer, name }: { readonly layer: Descriptor; readonly name: string },
   image: BaseImage,
   signal: AbortSignal,
   { workspace, whole, emit }: BasePoolOptions,
@@ -209,7 +209,7 @@ function layerIndex(
         const source = isNeeded
           ? keptSource(image.source, content, { keep: "whole", directory })
           : image.source;
-        return await indexLayer(source.fetch(layer, { signal }), { collector: executableFacts });
+        return await indexLayer(source.fetch(layer, { signal }), { collector: executableFacts, name });
       }, signal),
     ),
   );

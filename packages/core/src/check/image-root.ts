@@ -20,10 +20,13 @@ export function readLayers(source: BlobSource, call: CallOptions): ReadLayers {
   const indexes = new Map<string, Promise<LayerIndex>>();
   const contents = new Map<string, LayerFiles>();
 
-  function indexOf(layer: Descriptor): Promise<LayerIndex> {
+  function indexOf(layer: Descriptor, position: number): Promise<LayerIndex> {
     const known = indexes.get(layer.digest);
     if (known !== undefined) return known;
-    const begun = indexLayer(source.fetch(layer, call), { collector: executableFacts });
+    const begun = indexLayer(source.fetch(layer, call), {
+      collector: executableFacts,
+      name: `Layer ${position + 1}`,
+    });
     indexes.set(layer.digest, begun);
     return begun;
   }
@@ -45,7 +48,7 @@ export function readLayers(source: BlobSource, call: CallOptions): ReadLayers {
       }
       const root = emptyRootFs();
       for (const [position, layer] of layers.entries()) {
-        const index = await indexOf(layer);
+        const index = await indexOf(layer, position);
         if (index.diffId !== diffIds[position]) {
           throw new ContentError(
             "DIGEST_MISMATCH",

@@ -128,6 +128,19 @@ test("a collector sees each file and its facts are kept", async () => {
   expect(index.entries.map(({ facts }) => facts)).toEqual([{ path: "/a", size: 3 }, undefined, undefined]);
 });
 
+test.each([
+  ["a tar that is cut off", gzipSync(Buffer.alloc(300, "x")), "TAR_INVALID"],
+  ["content that is cut off", gzipSync(Buffer.alloc(2048)).subarray(0, 15), "LAYER_INVALID"],
+])("%s is told with the layer's name, code and hint", async (_, bytes, code) => {
+  const bare: unknown = await indexLayer(once(bytes)).catch((error: unknown) => error);
+  const named: unknown = await indexLayer(once(bytes), { name: "Layer 2 of base" }).catch(
+    (error: unknown) => error,
+  );
+  expect(bare).toMatchObject({ code });
+  expect(named).toMatchObject({ code, hint: (bare as { hint?: string }).hint, cause: bare });
+  expect(named).toHaveProperty("message", `Layer 2 of base cannot be read: ${(bare as Error).message}`);
+});
+
 describe("attacks", () => {
   test("a gzip bomb is stopped at the limit", async () => {
     const bomb = gzipSync(

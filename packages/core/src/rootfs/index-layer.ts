@@ -1,4 +1,4 @@
-import { tally } from "@undocked/registry";
+import { FormatError, tally } from "@undocked/registry";
 import { readTar, type TarHeader, type TarLimits, type TarMember } from "@undocked/registry/tar";
 import { baseName, cleanPath, joinPath, LONGEST_PATH, parentPath } from "../context/path.ts";
 import { earlierFiles } from "../layer/earlier-files.ts";
@@ -22,6 +22,8 @@ export interface FactCollector {
 export interface IndexLayerOptions {
   readonly limits?: TarLimits;
   readonly collector?: FactCollector;
+  /** What an error calls the layer: `Layer 2 of alpine`. Default: it tells of the tar alone. */
+  readonly name?: string;
 }
 
 /** Files whose content is kept, up to {@link MOST_KEPT} bytes each and {@link MOST_KEPT_FILES} in all. */
@@ -38,7 +40,7 @@ const MOST_KEPT_FILES = 128;
  */
 export async function indexLayer(
   blob: AsyncIterable<Uint8Array>,
-  { limits, collector }: IndexLayerOptions = {},
+  { limits, collector, name }: IndexLayerOptions = {},
 ): Promise<LayerIndex> {
   const uncompressed = tally();
   const tar = uncompressed.through(inflated(blob));
@@ -56,6 +58,8 @@ export async function indexLayer(
       entries.push(facts === undefined ? entry : { ...entry, facts });
     }
     while ((await tar.next()).done !== true);
+  } catch (error) {
+    throw name === undefined ? error : named(error, name);
   } finally {
     await tar.return();
   }
@@ -66,6 +70,15 @@ export async function indexLayer(
     entries,
     files: Object.fromEntries(files),
   };
+}
+
+function named(error: unknown, name: string): unknown {
+  if (!(error instanceof FormatError || error instanceof LayerError)) return error;
+  const message = `${name} cannot be read: ${error.message}`;
+  const rest = { cause: error, ...(error.hint === undefined ? {} : { hint: error.hint }) };
+  return error instanceof FormatError
+    ? new FormatError(error.code, message, rest)
+    : new LayerError(error.code, message, rest);
 }
 
 /** `undefined` at once, or a promise of it: there are none. */
