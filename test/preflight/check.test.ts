@@ -58,6 +58,34 @@ describe("checkImage", () => {
     ]);
   });
 
+  test.each<[name: string, config: ContainerConfig, words: RegExp]>([
+    ["is certain", { Entrypoint: ["/bin/sh", "-c", "/none"] }, /^would fail: ENOENT/],
+    [
+      "hangs on what a shell makes of a text",
+      { Entrypoint: ["/bin/sh", "-c", "/none && x"] },
+      /^could fail: ENOENT/,
+    ],
+    [
+      "hangs on a variable of the image",
+      { Entrypoint: ["/bin/sh", "-c", "$RUN"], Env: ["RUN=none"] },
+      /^could fail: exec "none"/,
+    ],
+    ["lies in a volume", { Entrypoint: ["/none/x"], Volumes: { "/none": {} } }, /^could fail: ENOENT/],
+    [
+      "makes a container unhealthy",
+      { Entrypoint: ["/app"], Healthcheck: { Test: ["CMD", "/none"] } },
+      /^would fail: ENOENT/,
+    ],
+    [
+      "may make a container unhealthy",
+      { Entrypoint: ["/app"], Healthcheck: { Test: ["CMD-SHELL", "/none && x"] } },
+      /^could fail: ENOENT/,
+    ],
+  ])("a failure that %s is told as that", async (_, config, words) => {
+    const proof = await found(config, [app(), file("bin/sh", buildElf({}), 0o755)]);
+    expect(proof?.findings.map(({ message }) => message)).toEqual([expect.stringMatching(words)]);
+  });
+
   test.each([
     [
       "a working directory that is a file",

@@ -102,7 +102,8 @@ describe("env -S", () => {
 
 describe("BusyBox", () => {
   const real = findProgram("busybox");
-  const content = real === undefined ? buildElf({}) : readFileSync(real);
+  const content =
+    real === undefined ? buildElf({ data: Buffer.from("BusyBox v1.35.0") }) : readFileSync(real);
   const busybox = [file("bin/busybox", content, 0o755), link("bin/sh", "busybox"), file("x", "OK")];
   const starter = (head: string) => [...busybox, file("s", `${head}\nexit 0\n`, 0o755)];
   const own = "warning ENTRYPOINT_NOT_FOUND";
@@ -125,6 +126,25 @@ describe("BusyBox", () => {
     ["an applet's carriage return", starter("#!/bin/busybox sh\r"), ["/s"], ["error SCRIPT_CARRIAGE_RETURN"]],
     ["itself before an applet", busybox, ["busybox", "busybox", "sh", "-c", "cat /x"], [own]],
     ["an applet and its arguments", busybox, ["busybox", "sh -e"], ["error APPLET_NOT_FOUND"]],
+    ["a copy's program", [file("bin/sh", content, 0o755), file("x", "OK")], ["sh", "-c", "cat /x"], [own]],
+    [
+      "what a copy has not",
+      [file("bin/sh", content, 0o755)],
+      ["sh", "-c", "serve"],
+      ["error ENTRYPOINT_NOT_FOUND"],
+    ],
+    [
+      "a copy's applet",
+      [file("bin/busybox-1.35", content, 0o755), file("x", "OK")],
+      ["busybox-1.35", "timeout", "5", "cat", "/x"],
+      [own],
+    ],
+    [
+      "nothing by a name of its own",
+      [file("tool", content, 0o755)],
+      ["/tool", "sh"],
+      ["warning APPLET_NOT_FOUND"],
+    ],
   ])("may have in itself %s", async (_, entries, Entrypoint, told) => {
     const made = await image(entries, { Entrypoint: [...Entrypoint] });
     const findings = await found(made);

@@ -4,6 +4,7 @@ import { ElfError } from "./elf-error.ts";
 import { readGoBuild, type GoBuild } from "./go-build.ts";
 import type { Linkage } from "./linkage.ts";
 import type { LoaderFacts } from "./loader.ts";
+import { isBusybox } from "./busybox.ts";
 import { makerOf, type Maker } from "./maker.ts";
 import type { Notes } from "./notes.ts";
 import { opensNss } from "./nss.ts";
@@ -21,6 +22,8 @@ export interface Evidence {
   readonly arm?: ArmAttributes;
   /** Of what musl's loader loads; of others nobody asks. */
   readonly symbols?: Symbols;
+  /** Of programs: it is BusyBox, whatever its file is called. Absent is no. */
+  readonly busybox?: boolean;
   /** Of static programs with glibc: it opens `libnss_….so` when it looks up users or hosts. Absent is no. */
   readonly opensNss?: boolean;
 }
@@ -47,11 +50,14 @@ export async function readEvidence(file: Window, header: ElfHeader, known: Known
   const { CGO_ENABLED: cgo }: GoBuild = go ?? {};
   const mayOpen = (linkage === "static" || linkage === "static-pie") && cgo !== "0";
   const nss = mayOpen ? await ifReadable(opensNss(file, header)) : undefined;
+  const mayBeBusybox = maker === undefined || maker === "c";
+  const busybox = mayBeBusybox ? await ifReadable(isBusybox(file, header, known)) : undefined;
   return {
     ...(maker === undefined ? {} : { maker }),
     ...(go === undefined ? {} : { go }),
     ...(arm === undefined ? {} : { arm }),
     ...(symbols === undefined ? {} : { symbols }),
+    ...(busybox === true ? { busybox: true } : {}),
     ...(nss === true ? { opensNss: true } : {}),
   };
 }

@@ -26,7 +26,7 @@ const applets = new Set(
   login logname logread losetup lpd lpq lpr ls lsattr lsmod lsof lspci lsscsi lsusb lzcat lzma lzop lzopcat makedevs makemime
   man matchpathcon md5sum mdev mesg microcom mim minips mkdir mkdosfs mke2fs mkfifo mkfs.ext2 mkfs.minix mkfs.reiser mkfs.vfat
   mknod mkpasswd mkswap mktemp modinfo modprobe more mount mountpoint mpstat msh mt mv nameif nanddump nandwrite nbd-client nc
-  netcat netstat nl nmeter nohup nologin nproc nsenter nslookup ntpd nuke od openvt partprobe passwd paste patch pgrep pidof
+  netcat netstat nice nl nmeter nohup nologin nproc nsenter nslookup ntpd nuke od openvt partprobe passwd paste patch pgrep pidof
   ping ping6 pipe_progress pivot_root pkill pmap popmaildir poweroff powertop printf ps pscan pstree pwd pwdx raidautorun
   rdate readahead readlink readprofile realpath reboot reformime remove-shell renice reset restorecon resume rev rfkill rm
   rmdir rmmod route rpm rpm2cpio rtcwake run-init run-parts runcon runlevel runsv runsvdir rx script scriptreplay sed seedrng

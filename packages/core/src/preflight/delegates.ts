@@ -27,8 +27,10 @@ const shells = new Set(["sh", "bash", "dash", "ash", "ksh", "zsh"]);
 export async function delegates(trial: Trial, cause: Cause, called: Called): Promise<readonly Delegate[]> {
   const { path, args } = called;
   const name = baseName(path);
-  if (isBusyboxName(path)) return byBusybox(trial, cause, called);
-  const { ofBusybox = isBusybox(trial, path) } = called;
+  const { ofBusybox = await isBusybox(trial, path) } = called;
+  if (isBusyboxName(path) || (ofBusybox && name.startsWith("busybox")))
+    return byBusybox(trial, cause, called);
+  if (ofBusybox && !isApplet(name)) return noApplet(trial, cause, name);
   if (name === "env") return byEnv(trial, cause, { ...called, ofBusybox });
   if (shells.has(name)) return byShell(trial, cause, { ...called, ofBusybox });
   const command = parseWrapperCommand(path, args);
@@ -56,6 +58,21 @@ async function byBusybox(trial: Trial, cause: Cause, { args, role }: Called): Pr
       ? "Save the script with LF line ends (sed -i 's/\\r$//')."
       : `Write #!/bin/${applet}, with a link to BusyBox, or leave the arguments out.`,
   });
+  return [];
+}
+
+/** It does what it is called as. Who has built one with programs of their own is not known here. */
+function noApplet(trial: Trial, { chain }: Cause, name: string): readonly Delegate[] {
+  report(
+    trial,
+    { chain, severity: "warning" },
+    {
+      code: "APPLET_NOT_FOUND",
+      prediction: "could fail (BusyBox ends with 127)",
+      message: `the file is BusyBox, which has no applet called ${JSON.stringify(name)}.`,
+      hint: "Call the file busybox, or after one of its applets.",
+    },
+  );
   return [];
 }
 
@@ -161,8 +178,11 @@ export function startsOthers(path: string): boolean {
   return isBusyboxName(path) || name === "env" || shells.has(name) || isWrapper(path);
 }
 
-function isBusybox(trial: Trial, path: string): boolean {
-  return isBusyboxName(trial.files.walk(fromWorkingDirectory(trial, path)).path);
+/** By its name without links, or by what is in the file: it may be a copy, or another link to the same file. */
+async function isBusybox(trial: Trial, path: string): Promise<boolean> {
+  const { files } = trial;
+  const { path: real, node } = files.walk(fromWorkingDirectory(trial, path));
+  return isBusyboxName(real) || (node?.kind === "file" && (await files.facts(real)).elf?.busybox === true);
 }
 
 /** `gosu USER PROGRAM …`: only root can become somebody. */

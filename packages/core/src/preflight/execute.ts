@@ -131,7 +131,8 @@ async function starts(
   const isReadInstead = runsText !== "never" && (scripts > 0 || isReadable);
   let ok = true;
   for (const problem of found.problems) {
-    if (problem.code === "EXECUTABLE_OPENS_LIBRARIES" && startsOthers(walk.path)) continue;
+    const isMinor = startsOthers(walk.path) || found.elf?.busybox === true;
+    if (problem.code === "EXECUTABLE_OPENS_LIBRARIES" && isMinor) continue;
     const isKernels = !crashes(problem.code);
     const certain =
       problem.severity === "error" && !isDoubtful(found, problem.code) && !(isKernels && isReadInstead);

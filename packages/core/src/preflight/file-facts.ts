@@ -175,6 +175,7 @@ const elfSchema: z.ZodType<ElfFacts> = z.object({
     .object({ level: z.number().exactOptional(), float: z.enum(["soft", "hard", "any"]).exactOptional() })
     .exactOptional(),
   symbols: z.object({ wanted: z.array(z.string()), given: z.string() }).exactOptional(),
+  busybox: z.boolean().exactOptional(),
   opensNss: z.boolean().exactOptional(),
   faults: z.array(fault),
 });

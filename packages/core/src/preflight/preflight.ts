@@ -168,7 +168,8 @@ async function healthcheck(
   const argv =
     kind === "CMD" ? words : kind === "CMD-SHELL" ? [...(Shell ?? ["/bin/sh", "-c"]), ...words] : [];
   if (argv.length === 0 || argv[0] === "") return;
-  await start(trial, { ...cause, chain: [`HEALTHCHECK ${JSON.stringify(argv)}`], severity: "warning" }, argv);
+  const chain = [`HEALTHCHECK ${JSON.stringify(argv)}`];
+  await start({ ...trial, isHarmless: true }, { ...cause, chain }, argv);
 }
 
 /** A program that is both entrypoint and health check has each fault once. */

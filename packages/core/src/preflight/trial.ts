@@ -11,6 +11,8 @@ export interface Trial {
   readonly user: UserFacts;
   readonly workingDirectory: string;
   readonly volumes: readonly string[];
+  /** What is tried is a health check, which stops no start. */
+  readonly isHarmless?: true;
   readonly steps: ProofStep[];
   readonly findings: Finding[];
 }
@@ -19,7 +21,7 @@ export interface Trial {
 export interface Cause {
   /** From the configuration on. */
   readonly chain: readonly string[];
-  /** `warning`: what the run-time environment may still change, or what stops no start. */
+  /** `warning`: what the run-time environment may still change. */
   readonly severity: Finding["severity"];
   readonly environment: ReadonlyMap<string, string>;
   /** A shell on the way read files first: they may have set any variable, and gone to another directory. */
@@ -51,23 +53,25 @@ export function prediction(program: string, errno: Errno): string {
 
 export interface Fault {
   readonly code: string;
-  /** Before the message. */
+  /** Before the message; what would certainly come. */
   readonly prediction: string;
   /** A sentence. */
   readonly message: string;
   readonly hint: string;
 }
 
-/** Writes a fault down. */
+/** Writes a fault down. What is not certain is said to be so. */
 export function report(
   trial: Trial,
   { chain, severity }: Pick<Cause, "chain" | "severity">,
   fault: Fault,
 ): void {
-  const { code, prediction, message, hint } = fault;
+  const { code, message, hint } = fault;
+  const isCertain = severity === "error";
+  const prediction = isCertain ? fault.prediction : fault.prediction.replace(/^would /, "could ");
   trial.findings.push({
     code,
-    severity,
+    severity: isCertain && trial.isHarmless !== true ? "error" : "warning",
     message: `${prediction}: ${message} (${chain.join(" → ")})`,
     hint,
     chain,
