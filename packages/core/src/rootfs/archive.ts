@@ -1,11 +1,12 @@
-import { FormatError, UndockedError } from "@undocked/registry";
-import { readTar, type TarHeader, type TarLimits } from "@undocked/registry/tar";
+import { FormatError } from "@undocked/registry";
+import { beginsTar, readTar, type TarHeader, type TarLimits } from "@undocked/registry/tar";
 import { baseName, cleanPath, joinPath, LONGEST_PATH, parentPath } from "../context/path.ts";
 import { resolveInside } from "../context/resolve.ts";
 import type { FileContent, SourceNode, SourceTree } from "../context/source-tree.ts";
 import { subTree } from "../context/sub-tree.ts";
 import { earlierFiles } from "../layer/earlier-files.ts";
 import { inflated } from "../layer/inflate.ts";
+import { LayerError } from "../layer/layer-error.ts";
 import type { ChangeSet } from "./change-set.ts";
 import { CopyError } from "./copy-error.ts";
 import { makeDirectories, notDirectory } from "./directories.ts";
@@ -29,17 +30,17 @@ export interface ArchiveStep {
 }
 
 /**
- * Whether ADD unpacks a file: a tar, compressed or not, whose first header can be read. An empty tar is none.
+ * Whether ADD unpacks a file: a tar, compressed or not, whose first header can be read, whatever comes after it. An empty
+ * tar is none.
  *
  * @param file - all of the file
  */
 export async function isArchive(file: AsyncIterable<Uint8Array>): Promise<boolean> {
   try {
-    for await (const _ of readTar(inflated(file))) return true;
-    return false;
+    return await beginsTar(inflated(file));
   } catch (error) {
     // Whatever else went wrong is not about what the file is.
-    if (error instanceof UndockedError && ["LAYER_INVALID", "TAR_INVALID"].includes(error.code)) return false;
+    if (error instanceof LayerError && error.code === "LAYER_INVALID") return false;
     throw error;
   }
 }

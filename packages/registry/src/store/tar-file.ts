@@ -1,5 +1,6 @@
 import { open, rm, type FileHandle } from "node:fs/promises";
 import { join, posix } from "node:path";
+import { FormatError } from "../errors.ts";
 import { readTar } from "../tar/index.ts";
 import { readChunks, writeChunks } from "../files/chunks.ts";
 import { inScratch, scratchDirectory } from "../files/scratch.ts";
@@ -83,8 +84,13 @@ async function membersOf(
       else yield* readChunks(file, from, from + length);
     }
   };
-  for await (const { header } of readTar(feed(), { total: Number.MAX_SAFE_INTEGER })) {
+  for await (const { header, isSparse } of readTar(feed(), { total: Number.MAX_SAFE_INTEGER })) {
     const path = normal(header.path);
+    if (isSparse === true) {
+      throw new FormatError("TAR_INVALID", `${header.path} in the archive is a sparse file.`, {
+        hint: "Make the archive without --sparse.",
+      });
+    }
     bodyEnd = position + Math.ceil(header.size / BLOCK) * BLOCK;
     if (header.kind === "file") members.set(path, { kind: "file", offset: position, size: header.size });
     else if (header.kind === "symlink") {

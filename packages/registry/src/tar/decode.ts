@@ -151,6 +151,13 @@ export function finishHeader(
   xattrs: Readonly<Record<string, Uint8Array>> | undefined,
 ): TarHeader {
   const kind = kindOf(raw.type, raw.path);
+  if (raw.type === "S") {
+    throw new FormatError(
+      "TAR_INVALID",
+      `${raw.path} in the tar is a sparse file in GNU's old form, which no container runtime unpacks.`,
+      { hint: "Make the archive with --format=posix, or without --sparse." },
+    );
+  }
   if (kind === undefined) {
     throw new FormatError(
       "TAR_INVALID",

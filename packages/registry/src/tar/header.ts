@@ -1,4 +1,4 @@
-/** What a tar entry can be. Everything else in a tar (sparse files, multi-volume parts) is refused by the reader. */
+/** What a tar entry can be. Everything else in a tar (GNU's old sparse files, parts of several volumes) is refused by the reader. */
 export type TarKind =
   | "file"
   | "directory"
@@ -19,7 +19,7 @@ export interface TarHeader {
   readonly gid: number;
   /** Whole seconds since 1970, rounded down; may be negative. */
   readonly mtime: number;
-  /** Bytes of the body; 0 for all but files. */
+  /** Bytes of the body, holes of a sparse file included; 0 for all but files. */
   readonly size: number;
   /** Of symlinks and hard links, as the archive says it. */
   readonly linkTarget?: string;
@@ -44,4 +44,6 @@ export interface TarMember {
   readonly body: AsyncIterable<Uint8Array>;
   /** All of the body where it is in memory already, as it is for most small files; not to be changed. */
   readonly bytes?: Uint8Array;
+  /** The tar has only parts of the body: the holes between them are filled in. */
+  readonly isSparse?: true;
 }

@@ -1,4 +1,4 @@
 export { encodeTarHeader, tarEndSize, tarPadding } from "./encode.ts";
 export * from "./header.ts";
-export { readTar, type TarLimits } from "./read.ts";
+export { beginsTar, readTar, type TarLimits } from "./read.ts";
 export { writeTar } from "./write.ts";

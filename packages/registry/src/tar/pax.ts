@@ -6,6 +6,10 @@ export type PaxRecords = ReadonlyMap<string, Uint8Array>;
 
 const XATTR = "SCHILY.xattr.";
 
+/** Of sparse files (sparse.ts): the map, and what an old version has in place of it, many times in one header. */
+export const SPARSE_MAP = "GNU.sparse.map";
+const SPARSE_PARTS = ["GNU.sparse.offset", "GNU.sparse.numbytes"];
+
 /**
  * Reads `length key=value\n` records (POSIX.1-2001, pax, extended header).
  *
@@ -13,35 +17,33 @@ const XATTR = "SCHILY.xattr.";
  */
 export function decodePax(bytes: Uint8Array): PaxRecords {
   const records = new Map<string, Uint8Array>();
+  const parts: string[] = [];
   for (let at = 0; at < bytes.byteLength;) {
     const blank = bytes.indexOf(0x20, at);
     // No record needs more than seven digits: their size is limited.
     const digits = blank === -1 || blank - at > 7 ? "" : latin1(bytes.subarray(at, blank));
     const end = at + (/^[1-9][0-9]*$/.test(digits) ? Number(digits) : Number.NaN);
     const equals = bytes.indexOf(0x3d, blank);
-    if (!(end <= bytes.byteLength) || equals <= blank + 1 || equals >= end || bytes[end - 1] !== 0x0a) {
-      throw new FormatError("TAR_INVALID", "The tar has a pax record that is not well formed.");
-    }
+    if (!(end <= bytes.byteLength) || equals <= blank + 1 || equals >= end || bytes[end - 1] !== 0x0a)
+      throw badRecord();
     const key = Buffer.from(bytes.subarray(blank + 1, equals)).toString("utf8");
-    records.set(key, bytes.slice(equals + 1, end - 1));
+    const value = bytes.slice(equals + 1, end - 1);
     at = end;
+    if (!SPARSE_PARTS.includes(key)) records.set(key, value);
+    else if (key !== SPARSE_PARTS[parts.length % 2] || value.includes(COMMA)) throw badRecord();
+    else parts.push(latin1(value));
   }
-  return records;
+  return parts.length === 0 ? records : records.set(SPARSE_MAP, Buffer.from(parts.join(",")));
+}
+
+const COMMA = 0x2c;
+
+function badRecord(): FormatError {
+  return new FormatError("TAR_INVALID", "The tar has a pax record that is not well formed.");
 }
 
 /** A header with what the records say instead. */
 export function withPax(raw: RawHeader, records: PaxRecords): RawHeader {
-  for (const key of records.keys()) {
-    if (key.startsWith("GNU.sparse.")) {
-      throw new FormatError(
-        "TAR_INVALID",
-        `${raw.path} in the tar is a sparse file, which is not read here.`,
-        {
-          hint: "Make the archive without --sparse.",
-        },
-      );
-    }
-  }
   return {
     ...raw,
     path: textOf(records, "path") ?? raw.path,
@@ -59,7 +61,7 @@ export function xattrsOf(records: PaxRecords): Readonly<Record<string, Uint8Arra
   return Object.fromEntries(found.map(([key, value]) => [key.slice(XATTR.length), value]));
 }
 
-function textOf(records: PaxRecords, key: string): string | undefined {
+export function textOf(records: PaxRecords, key: string): string | undefined {
   const value = records.get(key);
   return value === undefined || value.byteLength === 0 ? undefined : Buffer.from(value).toString("utf8");
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { UndockedError } from "../errors.ts";
 import { readAll } from "../store/verify.ts";
 import type { TarHeader } from "./header.ts";
-import { readTar, type TarLimits } from "./read.ts";
+import { beginsTar, readTar, type TarLimits } from "./read.ts";
 import { writeTar } from "./write.ts";
 
 interface RawFields {
@@ -251,7 +251,38 @@ describe("refuses", () => {
     ],
     ["a negative owner", [block({ uid: Buffer.alloc(8, 0xff) }), END]],
     ["a sparse file of GNU's old form", [block({ type: "S" }), END]],
-    ["a sparse file of pax form", [pax(["GNU.sparse.major", "1"]), block({}), END]],
+    ["a sparse map without its count", [pax(["GNU.sparse.map", "0,5"]), block({ size: 5 }), padded("hello")]],
+    ["a sparse map longer than its count", [sparse("0,5,6,1", 1, 9), block({ size: 5 }), padded("hello")]],
+    ["a sparse map beyond the file's size", [sparse("0,5", 1, 4), block({ size: 5 }), padded("hello")]],
+    ["a sparse map that runs backwards", [sparse("3,2,0,3", 2, 9), block({ size: 5 }), padded("hello")]],
+    ["a sparse map whose parts overlap", [sparse("0,3,2,2", 2, 9), block({ size: 5 }), padded("hello")]],
+    ["a sparse map of no numbers", [sparse("0,-5", 1, 9), block({ size: 5 }), padded("hello")]],
+    [
+      "a sparse map that says more than the body has",
+      [sparse("0,6", 1, 9), block({ size: 5 }), padded("hello")],
+    ],
+    [
+      "a sparse map that says less than the body has",
+      [sparse("0,4", 1, 9), block({ size: 5 }), padded("hello")],
+    ],
+    ["a sparse directory", [sparse("0,0", 1, 9), block({ type: "5" }), END]],
+    [
+      "a sparse file larger than the limit",
+      [sparse("0,5", 1, 9000), block({ size: 5 }), padded("hello")],
+      { total: 8000 },
+    ],
+    [
+      "a sparse map without end",
+      [
+        pax(["GNU.sparse.major", "1"], ["GNU.sparse.minor", "0"]),
+        block({ size: 1024 }),
+        padded("9\n1\n".padEnd(1024, "1\n")),
+      ],
+    ],
+    [
+      "a sparse part without its length",
+      [pax(["GNU.sparse.offset", "1"], ["GNU.sparse.offset", "2"]), block({}), END],
+    ],
     ["an unknown type", [block({ type: "V" }), END]],
     ["a member without a name", [block({ name: "\0" }), END]],
     ["a pax record with a negative length", [meta("x", "-9 path=abc\n"), block({}), END]],
@@ -268,6 +299,105 @@ describe("refuses", () => {
   ];
   test.each(rows)("%s", async (_, parts, limits) => {
     await expect(members(parts, limits)).rejects.toMatchObject({ name: "FormatError", code: "TAR_INVALID" });
+  });
+});
+
+/** The records of a sparse file of version 0.1. */
+function sparse(map: string, parts: number, size: number): Buffer {
+  return pax(["GNU.sparse.map", map], ["GNU.sparse.numblocks", `${parts}`], ["GNU.sparse.size", `${size}`]);
+}
+
+describe("reads sparse files of pax", () => {
+  const hole = "\0".repeat(600);
+  const rows: readonly (readonly [string, readonly Buffer[], string])[] = [
+    [
+      "version 0.1",
+      [sparse("0,2,602,3", 2, 705), block({ size: 5 }), padded("hello")],
+      `he${hole}llo${"\0".repeat(100)}`,
+    ],
+    [
+      "version 0.0, whose records repeat",
+      [
+        pax(
+          ["GNU.sparse.size", "605"],
+          ["GNU.sparse.numblocks", "2"],
+          ["GNU.sparse.offset", "0"],
+          ["GNU.sparse.numbytes", "2"],
+          ["GNU.sparse.offset", "602"],
+          ["GNU.sparse.numbytes", "3"],
+        ),
+        block({ size: 5 }),
+        padded("hello"),
+      ],
+      `he${hole}llo`,
+    ],
+    [
+      "version 1.0, whose map is in the body",
+      [
+        pax(["GNU.sparse.major", "1"], ["GNU.sparse.minor", "0"], ["GNU.sparse.realsize", "605"]),
+        block({ size: 517 }),
+        padded("2\n0\n2\n602\n3\n"),
+        padded("hello"),
+      ],
+      `he${hole}llo`,
+    ],
+    ["one hole", [sparse("0,0", 1, 600), block({}), Buffer.alloc(0)], hole],
+    [
+      "an unknown version as it stands",
+      [pax(["GNU.sparse.major", "2"]), block({ size: 5 }), padded("hello")],
+      "hello",
+    ],
+  ];
+  test.each(rows)("%s", async (_, parts, expected) => {
+    const found = await members([...parts, block({ name: "next" }), END]);
+    expect(found.map(({ path, size, body }) => [path, size, body])).toEqual([
+      ["f", expected.length, expected],
+      ["next", 0, ""],
+    ]);
+  });
+
+  test("their name is that of the sparse file, before the records' path", async () => {
+    const parts = [
+      pax(
+        ["path", "GNUSparseFile.0/f"],
+        ["GNU.sparse.name", "real"],
+        ["GNU.sparse.map", "0,0"],
+        ["GNU.sparse.numblocks", "1"],
+      ),
+      block({}),
+      END,
+    ];
+    expect((await members(parts)).map(({ path }) => path)).toEqual(["real"]);
+  });
+
+  test("whose bodies nobody reads", async () => {
+    const bytes = Buffer.concat([
+      sparse("5,3000", 1, 9000),
+      block({ size: 3000 }),
+      Buffer.alloc(3072),
+      block({ name: "g" }),
+      END,
+    ]);
+    const paths = [];
+    for await (const { header } of readTar(chunked(bytes, 7))) paths.push(header.path);
+    expect(paths).toEqual(["f", "g"]);
+  });
+});
+
+describe("a tar begins", () => {
+  test.each([
+    ["with a file", [block({})], true],
+    ["with a header of an unknown type", [block({ type: "V" })], true],
+    ["with a sparse file of GNU's old form", [block({ type: "S" })], true],
+    ["with global records", [meta("g", record("comment", "x")), END], true],
+    ["with records and their member", [pax(["path", "x"]), block({})], true],
+    ["not with its end", [END], false],
+    ["not with nothing", [], false],
+    ["not with text", [Buffer.from("#!/bin/sh\n".repeat(100))], false],
+    ["not with a map that cannot be true", [sparse("0,5", 1, 4), block({ size: 5 })], false],
+    ["not with half a header", [block({}).subarray(0, 300)], false],
+  ] as const)("%s", async (_, parts, expected) => {
+    expect(await beginsTar(chunked(Buffer.concat(parts), 100))).toBe(expected);
   });
 });
 

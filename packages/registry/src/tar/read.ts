@@ -1,8 +1,9 @@
 import { FormatError } from "../errors.ts";
 import { byteQueue, truncated, type ByteQueue } from "./byte-queue.ts";
 import { BLOCK, badField, decodeHeader, finishHeader, isZeroBlock, text, type RawHeader } from "./decode.ts";
-import type { TarHeader, TarMember } from "./header.ts";
+import type { TarMember } from "./header.ts";
 import { decodePax, withPax, xattrsOf, type PaxRecords } from "./pax.ts";
+import { checkExtents, sparseFile, withHoles, type SparseFile } from "./sparse.ts";
 
 /** What a hostile archive may cost. */
 export interface TarLimits {
@@ -15,8 +16,8 @@ export interface TarLimits {
 }
 
 /**
- * The members of a tar, in its order: ustar, pax and GNU long names. Bytes after the end marker are not looked at; the marker and the
- * padding before it may be missing, as Go's reader has it.
+ * The members of a tar, in its order: ustar, pax, GNU long names and sparse files of pax. Bytes after the end marker are
+ * not looked at; the marker and the padding before it may be missing, as Go's reader has it.
  *
  * Not by tar-stream, which reads differently from the runtimes in ways that matter here: it takes a body from links and
  * devices that give a size, applies global pax records, turns extended attributes into text, and lets numbers pass that
@@ -28,17 +29,34 @@ export async function* readTar(
   chunks: AsyncIterable<Uint8Array>,
   limits: TarLimits = {},
 ): AsyncGenerator<TarMember, void, void> {
-  const most = limits.members ?? 1_000_000;
-  const metadata = limits.metadata ?? 1024 * 1024;
-  const bytes = byteQueue(chunks, limits.total ?? 64 * 1024 ** 3);
+  const { members, metadata, total } = { ...DEFAULT_LIMITS, ...limits };
+  const bytes = byteQueue(chunks, total);
+  let expanded = 0;
   try {
     for (let count = 0; ; count++) {
-      const header = await nextHeader(bytes, metadata);
-      if (header === undefined) return;
-      if (count === most) throw new FormatError("TAR_INVALID", `The tar has more than ${most} members.`);
-      const rest = { body: header.size, padding: -header.size & (BLOCK - 1) };
-      const here = bytes.peek(header.size);
-      yield { header, body: bodyOf(bytes, rest), ...(here === undefined ? {} : { bytes: here }) };
+      const next = await nextHeader(bytes, metadata);
+      if (next === undefined) return;
+      if (count === members)
+        throw new FormatError("TAR_INVALID", `The tar has more than ${members} members.`);
+      // Runtimes skip global records, and so do we.
+      if (next === "global records") continue;
+      const { raw, records, sparse } = next;
+      const header = finishHeader(
+        sparse === undefined ? raw : { ...raw, path: sparse.path, size: sparse.size },
+        records === undefined ? undefined : xattrsOf(records),
+      );
+      const stored = header.kind === "file" ? raw.size : 0;
+      const rest = { body: stored - (sparse?.read ?? 0), padding: -stored & (BLOCK - 1) };
+      if (sparse === undefined) {
+        const here = bytes.peek(stored);
+        yield { header, body: bodyOf(bytes, rest, stored), ...(here === undefined ? {} : { bytes: here }) };
+      } else {
+        checkExtents(header.path, sparse, rest.body);
+        expanded += header.size;
+        if (expanded > total)
+          throw new FormatError("TAR_INVALID", `The tar's sparse files have more than ${total} bytes.`);
+        yield { header, body: withHoles(sparse, (length) => bodyOf(bytes, rest, length)), isSparse: true };
+      }
       const left = bytes.skipNow(rest.body + rest.padding);
       if (left > 0) await bytes.skip(left, rest.padding);
     }
@@ -47,32 +65,76 @@ export async function* readTar(
   }
 }
 
-async function* bodyOf(bytes: ByteQueue, rest: { body: number }): AsyncGenerator<Uint8Array, void, void> {
-  while (rest.body > 0) {
-    const piece = await bytes.some(rest.body);
+/**
+ * Whether a tar begins here: its first header can be read, whatever kind of member it is of. An empty tar is none. Reads
+ * no further than that.
+ */
+export async function beginsTar(chunks: AsyncIterable<Uint8Array>): Promise<boolean> {
+  const bytes = byteQueue(chunks, DEFAULT_LIMITS.total);
+  try {
+    return (await nextHeader(bytes, DEFAULT_LIMITS.metadata)) !== undefined;
+  } catch (error) {
+    if (error instanceof FormatError) return false;
+    throw error;
+  } finally {
+    await bytes.close();
+  }
+}
+
+const DEFAULT_LIMITS: Required<TarLimits> = {
+  members: 1_000_000,
+  metadata: 1024 * 1024,
+  total: 64 * 1024 ** 3,
+};
+
+async function* bodyOf(
+  bytes: ByteQueue,
+  rest: { body: number },
+  length: number,
+): AsyncGenerator<Uint8Array, void, void> {
+  for (let left = length; left > 0;) {
+    const piece = await bytes.some(left);
+    left -= piece.byteLength;
     rest.body -= piece.byteLength;
     yield piece;
   }
 }
 
+interface Header {
+  /** As the records before it say. */
+  readonly raw: RawHeader;
+  readonly records?: PaxRecords;
+  readonly sparse?: SparseFile;
+}
+
+/** What stands before a member's own header. */
+interface Before {
+  pax?: PaxRecords;
+  path?: string;
+  linkTarget?: string;
+}
+
 /** The next member's header with the records before it applied; `undefined` at the end of the archive. */
-async function nextHeader(bytes: ByteQueue, metadata: number): Promise<TarHeader | undefined> {
-  const before: { pax?: PaxRecords; path?: string; linkTarget?: string; global?: true; seen: number } = {
-    seen: 0,
-  };
-  for (;;) {
+async function nextHeader(
+  bytes: ByteQueue,
+  metadata: number,
+): Promise<Header | "global records" | undefined> {
+  const before: Before = {};
+  for (let seen = 0; ; seen++) {
     const block = bytes.takeNow(BLOCK) ?? (await bytes.take(BLOCK));
-    if (block === undefined || isZeroBlock(block)) return endOf(bytes, block, before.seen);
+    if (block === undefined || isZeroBlock(block)) return endOf(bytes, block, seen);
     const raw = decodeHeader(block);
-    if (!"xgLK".includes(raw.type) || raw.type === "\0") return applied(raw, before);
+    if (!"xgLK".includes(raw.type) || raw.type === "\0") return applied(raw, before, bytes, metadata);
     // A member needs one of each at most; a stream of nothing else would never give a member.
-    if (++before.seen > 16)
-      throw new FormatError("TAR_INVALID", "A member of the tar has more than 16 headers.");
+    if (seen === 16) throw new FormatError("TAR_INVALID", "A member of the tar has more than 16 headers.");
     const record = await metadataOf(bytes, raw, metadata);
-    // Runtimes skip global records, and so do we.
-    if (raw.type === "x") before.pax = decodePax(record);
-    else if (raw.type === "L") before.path = text(record);
+    if (raw.type === "L") before.path = text(record);
     else if (raw.type === "K") before.linkTarget = text(record);
+    else {
+      const records = decodePax(record);
+      if (raw.type === "g") return "global records";
+      before.pax = records;
+    }
   }
 }
 
@@ -94,13 +156,15 @@ async function metadataOf(bytes: ByteQueue, raw: RawHeader, limit: number): Prom
   return record ?? new Uint8Array(0);
 }
 
-function applied(
+async function applied(
   raw: RawHeader,
-  before: { pax?: PaxRecords; path?: string; linkTarget?: string },
-): TarHeader {
-  const merged = before.pax === undefined ? raw : withPax(raw, before.pax);
-  return finishHeader(
-    { ...merged, path: before.path ?? merged.path, linkTarget: before.linkTarget ?? merged.linkTarget },
-    before.pax === undefined ? undefined : xattrsOf(before.pax),
-  );
+  { pax: records, path, linkTarget }: Before,
+  bytes: ByteQueue,
+  limit: number,
+): Promise<Header> {
+  const merged = records === undefined ? raw : withPax(raw, records);
+  const full = { ...merged, path: path ?? merged.path, linkTarget: linkTarget ?? merged.linkTarget };
+  if (records === undefined) return { raw: full };
+  const sparse = await sparseFile(full, records, bytes, limit);
+  return { raw: full, records, ...(sparse === undefined ? {} : { sparse }) };
 }
