@@ -88,7 +88,6 @@ const rules: Rules = {
     elfinfo: "packages/core/src/elf/read.ts",
     semver: "packages/core/src/build/tags.ts",
     fzstd: "packages/core/src/layer/zstd.ts",
-    "xz-decompress": "packages/core/src/layer/xz.ts",
     pako: "packages/core/src/layer/deflate.ts",
   },
   builtins: {

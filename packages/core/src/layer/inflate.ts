@@ -1,14 +1,8 @@
-import * as zlib from "node:zlib";
-import { Transform } from "node:stream";
 import type { Compression } from "@undocked/registry";
 import { bunzip2 } from "./bzip2.ts";
-import { LayerError } from "./layer-error.ts";
-import { throughDecoder } from "./through-decoder.ts";
+import { gunzip } from "./gunzip.ts";
 import { unxz } from "./xz.ts";
 import { unzstd } from "./zstd.ts";
-
-/** So much comes out of gzip at once: in pieces of half its size, the ways between the threads make the index of Debian's minbase a tenth slower. */
-const LARGEST_CHUNK = 512 * 1024;
 
 /** How content is compressed, by its first bytes. */
 export function compressionOf(start: Uint8Array): Compression | "bzip2" | "xz" {
@@ -22,8 +16,8 @@ export function compressionOf(start: Uint8Array): Compression | "bzip2" | "xz" {
 
 /**
  * A layer's or an archive's tar, whatever it is compressed with: its own bytes tell, as for the runtimes, whatever its
- * media type says. Reads all that it is given, so that a check at its end takes place. Node's zstd does not tell when
- * content is cut off; the reader of the tar, or the check of the digest, does.
+ * media type says. Reads all that it is given, so that a check at its end takes place, and gives all that came before a
+ * fault before it. Node's zstd may not tell when content is cut off; the reader of the tar, or the check of the digest, does.
  *
  * @throws {LayerError} `LAYER_INVALID`
  */
@@ -42,11 +36,9 @@ export async function* inflated(chunks: AsyncIterable<Uint8Array>): AsyncGenerat
       case "none":
         return yield* whole;
       case "gzip":
-        return yield* throughDecoder(zlib.createGunzip({ chunkSize: LARGEST_CHUNK }), whole, damaged);
-      case "zstd": {
-        const decoder = nodeZstd();
-        return yield* decoder === undefined ? unzstd(whole) : throughDecoder(decoder, whole, damaged);
-      }
+        return yield* gunzip(whole);
+      case "zstd":
+        return yield* unzstd(whole);
       case "bzip2":
         return yield* bunzip2(whole);
       case "xz":
@@ -63,15 +55,4 @@ async function* startingWith(
 ): AsyncGenerator<Uint8Array, void, void> {
   if (start.byteLength > 0) yield start;
   yield* rest;
-}
-
-/** Not in the types of Node 20, nor in Node 20. */
-function nodeZstd(): Transform | undefined {
-  const create: unknown = Reflect.get(zlib, "createZstdDecompress");
-  const decoder: unknown = typeof create === "function" ? create() : undefined;
-  return decoder instanceof Transform ? decoder : undefined;
-}
-
-function damaged(cause: Error): LayerError {
-  return new LayerError("LAYER_INVALID", "The compressed content is damaged or cut off.", { cause });
 }

@@ -163,11 +163,20 @@ async function spoolMembers(
   const found = new Map<MemberKey, Spooled>();
   const paths = new Set(wanted.values());
   const earlierOf = earlierFiles();
-  const tar = inflated(blob);
+  const source = blob[Symbol.asyncIterator]();
+  // Not closed by the readers, as the blob's digest is checked at its end; what that says counts, whoever was told first.
+  const failures: unknown[] = [];
+  async function next(): Promise<IteratorResult<Uint8Array, unknown>> {
+    try {
+      return await source.next();
+    } catch (error) {
+      failures.push(error);
+      throw error;
+    }
+  }
   try {
-    // Not closed by the reader: the blob's digest is checked at its end.
-    const open: AsyncIterable<Uint8Array> = { [Symbol.asyncIterator]: () => ({ next: () => tar.next() }) };
-    for await (const { header, body } of readTar(open, limits)) {
+    const open: AsyncIterable<Uint8Array> = { [Symbol.asyncIterator]: () => ({ next }) };
+    for await (const { header, body } of readTar(inflated(open), limits)) {
       const path = cleanPath(header.path);
       if (header.kind !== "file" || !paths.has(path)) continue;
       const key = memberKey(path, earlierOf(path));
@@ -178,9 +187,11 @@ async function spoolMembers(
         spool.size += chunk.byteLength;
       }
     }
-    while ((await tar.next()).done !== true);
+    // What stands behind the tar's end in what was inflated is not looked at: BuildKit does not, either.
+    while ((await next()).done !== true);
+    if (failures.length > 0) throw failures[0];
   } finally {
-    await tar.return();
+    await source.return?.();
   }
   return found;
 }

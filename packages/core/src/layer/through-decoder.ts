@@ -1,21 +1,21 @@
 import type { Transform } from "node:stream";
-
-/** So much goes into a decoder at once: each write is a way to another thread and back. Who needs but the start waits for less. */
-const FIRST_PIECE = 16 * 1024;
-const LARGEST_PIECE = 256 * 1024;
+import type { Pieces } from "./pieces.ts";
 
 /** Chunks that wait for the reader at most: a piece may come out a thousandfold. */
 const MOST_WAITING = 4;
 
+/** A decoder of `node:zlib`, which counts the bytes that it has used. */
+export type Decoder = Transform & { readonly bytesWritten: number };
+
 /**
- * What a decoder of `node:zlib` makes of the chunks. It works on the next piece while the reader has what came of the one
- * before, and reads all that it is given, also behind the end of the compressed content, where a pipe would wait for ever.
+ * What a decoder makes of the pieces until its content ends; what follows stays unread. It works on the next piece while
+ * the reader has what came of the one before.
  *
  * Errors come after all that was decoded before them: first the decoder's own, told by `damaged`, then the source's.
  */
 export async function* throughDecoder(
-  decoder: Transform,
-  chunks: AsyncIterable<Uint8Array>,
+  decoder: Decoder,
+  pieces: Pieces,
   damaged: (cause: Error) => Error,
 ): AsyncGenerator<Uint8Array, void, void> {
   const output: Uint8Array[] = [];
@@ -39,8 +39,12 @@ export async function* throughDecoder(
   // A function, or the compiler takes the state for what it was before an await.
   const now = (): typeof state => state;
   const isSettled = (): boolean => state !== "open" || (!isBusy && !decoder.isPaused());
+  let given: Uint8Array = new Uint8Array(0);
+  let used = 0;
 
   function give(piece: Uint8Array): void {
+    used = decoder.bytesWritten;
+    given = piece;
     isBusy = true;
     decoder.write(piece, () => {
       isBusy = false;
@@ -58,18 +62,22 @@ export async function* throughDecoder(
     }
   }
 
-  const source = gathered(chunks);
+  let failure: { readonly error: unknown } | undefined;
   try {
-    for await (const piece of source.pieces) {
+    while (now() === "open") {
+      const piece = await pieces.next().catch((error: unknown) => void (failure = { error }));
       yield* done();
       const ready = output.splice(0);
+      if (piece === undefined) {
+        yield* ready;
+        break;
+      }
       if (now() === "open") give(piece);
+      else pieces.unread(piece);
       yield* ready;
-      const error = now();
-      if (error instanceof Error) break;
     }
     yield* done();
-    if (now() === "open" && source.failure === undefined) {
+    if (now() === "open" && failure === undefined) {
       isBusy = true;
       decoder.end();
       yield* done();
@@ -77,52 +85,9 @@ export async function* throughDecoder(
     yield* output.splice(0);
     const error = now();
     if (error instanceof Error) throw damaged(error);
-    if (source.failure !== undefined) throw source.failure.error;
+    if (failure !== undefined) throw failure.error;
+    pieces.unread(given.subarray(decoder.bytesWritten - used));
   } finally {
     decoder.destroy();
   }
-}
-
-interface Gathered {
-  readonly pieces: AsyncIterable<Uint8Array>;
-  /** Why there are no more pieces. */
-  readonly failure: { readonly error: unknown } | undefined;
-}
-
-/** Copies chunks together; a piece stays as it is until the next but one is asked for. */
-function gathered(chunks: AsyncIterable<Uint8Array>): Gathered {
-  let failure: Gathered["failure"];
-
-  async function* pieces(): AsyncGenerator<Uint8Array, void, void> {
-    let piece = Buffer.allocUnsafeSlow(FIRST_PIECE);
-    let other = piece;
-    let filled = 0;
-    try {
-      for await (const chunk of chunks) {
-        for (let at = 0; at < chunk.byteLength;) {
-          const part = chunk.subarray(at, at + piece.byteLength - filled);
-          piece.set(part, filled);
-          at += part.byteLength;
-          filled += part.byteLength;
-          if (filled < piece.byteLength) continue;
-          yield piece;
-          const next = Math.min(2 * piece.byteLength, LARGEST_PIECE);
-          const spare = other.byteLength === next ? other : Buffer.allocUnsafeSlow(next);
-          other = piece;
-          piece = spare;
-          filled = 0;
-        }
-      }
-    } catch (error) {
-      failure = { error };
-    }
-    if (filled > 0) yield piece.subarray(0, filled);
-  }
-
-  return {
-    pieces: pieces(),
-    get failure() {
-      return failure;
-    },
-  };
 }
