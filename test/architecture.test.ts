@@ -74,6 +74,7 @@ const rules: Rules = {
       quantity: ["args"],
       "standard-input": ["args", "io"],
       "working-directory": ["args"],
+      "wrong-word": ["args"],
       "young-space": ["node-version"],
       main: "*",
       bin: "*",

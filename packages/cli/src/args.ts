@@ -1,7 +1,21 @@
 import { parseArgs } from "node:util";
 
+/** A word of the command line that is none of those that could stand there. */
+export interface UnknownWord {
+  /** With its dashes, if it is an option. */
+  readonly word: string;
+  readonly known: readonly string[];
+}
+
 /** A wrong command line: exit code 2. */
-export class UsageError extends Error {}
+export class UsageError extends Error {
+  readonly unknown?: UnknownWord;
+
+  constructor(message: string, options: { readonly cause?: unknown; readonly unknown?: UnknownWord } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    if (options.unknown !== undefined) this.unknown = options.unknown;
+  }
+}
 
 /** One flag of a command, as `--name VALUE` or `--name`. */
 export interface Flag {
@@ -63,10 +77,16 @@ function parse(usage: Usage, argv: readonly string[]) {
     return result;
   } catch (error) {
     if (error instanceof UsageError || !(error instanceof TypeError)) throw error;
+    const word = /^Unknown option '(--[^'=]+)'/.exec(error.message)?.[1];
     throw new UsageError(error.message.replace(/\. To specify a positional argument.*$/s, "."), {
       cause: error,
+      ...(word === undefined ? {} : { unknown: { word, known: optionsOf(usage) } }),
     });
   }
+}
+
+function optionsOf(usage: Usage): readonly string[] {
+  return [...Object.keys(usage.flags), "help"].map((name) => `--${name}`);
 }
 
 /**

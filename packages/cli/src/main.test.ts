@@ -40,8 +40,8 @@ describe("the command line", () => {
     [["build", "--iidfile", ""], '--iidfile takes a path, and "" is none.'],
     [["build", "--file", ""], '--file takes a path, and "" is none.'],
     [["build", "-o", "type=oci-layout,dest=-"], "A layout is a directory"],
-    [["registry"], "registry is one of registry serve."],
-    [["registry", "surf"], "registry is one of registry serve."],
+    [["registry"], "registry takes serve."],
+    [["registry", "surf"], 'registry takes serve, not "surf".'],
     [["inspect"], "inspect takes one file, not 0."],
     [["copy", "a"], "copy takes a source and a target, not 1."],
     [["copy", "a", "b@sha256:" + "0".repeat(64)], "its digest is its own"],
@@ -61,6 +61,48 @@ describe("the command line", () => {
     expect([code, stdout]).toEqual([2, ""]);
     expect(stderr).toContain(message);
   });
+
+  test.each([
+    [["biuld"], "Did you mean build?"],
+    [["help", "insepct"], "Did you mean inspect?"],
+    [["build", "--bulid-arg", "a=b"], "Did you mean --build-arg?"],
+    [["build", "--no-cahce"], "Did you mean --no-cache?"],
+    [["cache", "prune", "--max-sze=1GB"], "Did you mean --max-size?"],
+    [["registry", "serev"], "Did you mean serve?"],
+    [["buildx", "build", "."], "undocked build"],
+    [["push", "a"], "undocked copy"],
+    [["version"], "undocked --version"],
+    [["build", "--load"], "docker load"],
+    [["build", "--provenance=false"], "no attestation"],
+    [["build", "--secret", "id=a"], "RUN"],
+    [["login", "ghcr.io", "--password", "hunter2"], "--password-stdin"],
+  ])("%j has a hint", async (argv, hint) => {
+    const { code, stderr } = await run(...argv);
+    expect(code).toBe(2);
+    expect(stderr.split("\n").find((line) => line.startsWith("  hint: "))).toContain(hint);
+    expect(stderr).not.toContain("hunter2");
+  });
+
+  test.each([
+    [["xyzzyx"]],
+    [["constructor"]],
+    [["build", "--toString"]],
+    [["build", "--quux-quux"]],
+    [["build", "-x"]],
+  ])("%j is like nothing, and has no hint", async (argv) => {
+    const { code, stderr } = await run(...argv);
+    expect(code).toBe(2);
+    expect(stderr).not.toContain("hint:");
+  });
+
+  test.each([[["build"]], [["registry"]], [["registry", "serve"]], [[]], [["help"]]])(
+    "help %j is what its --help tells",
+    async (command) => {
+      const { code, stdout, stderr } = await run("help", ...command);
+      expect([code, stderr]).toEqual([0, ""]);
+      expect(stdout).toBe((await run(...command, "--help")).stdout);
+    },
+  );
 
   test.each([
     ["blob"],

@@ -72,7 +72,10 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   } catch (error) {
     if (error instanceof UsageError) {
       const words = ["undocked", called(argv)?.name ?? [], "--help"].flat().join(" ");
-      io.stderr.write(`error: ${error.message}\nSee ${words}.\n`);
+      const hint = await hintOf(error);
+      io.stderr.write(
+        `error: ${error.message}\n${hint === undefined ? "" : `  hint: ${hint}\n`}See ${words}.\n`,
+      );
       return 2;
     }
     if (abort.signal.aborted) {
@@ -91,6 +94,7 @@ async function dispatch(argv: readonly string[], io: Io, signal: AbortSignal): P
     io.stdout.write(`${await version()}\n`);
     return 0;
   }
+  if (first === "help" && argv.length > 1) return await dispatch([...argv.slice(1), "--help"], io, signal);
   if (first === "--help" || first === "-h" || first === "help") {
     io.stdout.write(overview());
     return argv.length === 0 ? 2 : 0;
@@ -98,8 +102,11 @@ async function dispatch(argv: readonly string[], io: Io, signal: AbortSignal): P
   const known = called(argv);
   if (known === undefined) {
     const group = Object.keys(commands).filter((name) => name.startsWith(`${first} `));
-    if (group.length === 0) throw new UsageError(`${JSON.stringify(first)} is not a command.`);
-    if (!asksForHelp(argv.slice(1))) throw new UsageError(`${first} is one of ${group.join(", ")}.`);
+    if (group.length === 0) {
+      const unknown = { word: first, known: Object.keys(commands) };
+      throw new UsageError(`${JSON.stringify(first)} is not a command.`, { unknown });
+    }
+    if (!asksForHelp(argv.slice(1))) throw notOfGroup(group, argv);
     io.stdout.write(overview(group));
     return 0;
   }
@@ -110,6 +117,21 @@ async function dispatch(argv: readonly string[], io: Io, signal: AbortSignal): P
     return 0;
   }
   return await command(rest, io, signal);
+}
+
+/** @param group - commands of two words that begin as the command line does */
+function notOfGroup(group: readonly string[], [first = "", second]: readonly string[]): UsageError {
+  const known = group.map((name) => name.slice(first.length + 1));
+  const takes = `${first} takes ${known.join(" or ")}`;
+  return second === undefined
+    ? new UsageError(`${takes}.`)
+    : new UsageError(`${takes}, not ${JSON.stringify(second)}.`, { unknown: { word: second, known } });
+}
+
+async function hintOf({ unknown }: UsageError): Promise<string | undefined> {
+  if (unknown === undefined) return undefined;
+  const { hintFor } = await import("./wrong-word.ts");
+  return hintFor(unknown);
 }
 
 interface Called {

@@ -13,15 +13,14 @@ export interface Progress {
   finish(): void;
 }
 
-/** Shows a build's events on standard error. `auto` is `tty` on a terminal, else `plain`. */
+/** Shows a build's events on standard error. `auto` is `tty` on a terminal that can clear a line, else `plain`. */
 export function progressDisplay(mode: ProgressMode, io: Io): Progress {
   if (mode === "json") {
     const write = (value: unknown): void => void io.stderr.write(`${JSON.stringify(value)}\n`);
     return { onEvent: write, note: (text) => write({ kind: "note", text }), finish: () => {} };
   }
-  return mode === "tty" || (mode === "auto" && io.stderr.isTTY === true)
-    ? terminalDisplay(io)
-    : plainDisplay(io);
+  const isTerminal = io.stderr.isTTY === true && io.env["TERM"] !== "dumb";
+  return mode === "tty" || (mode === "auto" && isTerminal) ? terminalDisplay(io) : plainDisplay(io);
 }
 
 /** Nothing but warnings. */

@@ -29,3 +29,4 @@ export { parseDockerfile, type ParseOptions } from "./parse.ts";
 export { hasWildcard, pathMatcher } from "./path-match.ts";
 export { parsePlatformWord } from "./platform.ts";
 export { parseSignal } from "./signal.ts";
+export { suggest, type Effort, type SuggestOptions } from "./suggest.ts";

@@ -6,6 +6,7 @@ export interface Effort {
   left: number;
 }
 
+/** How words are compared, and how long. */
 export interface SuggestOptions {
   /** Default: `exact`. */
   readonly case?: "fold" | "exact";
