@@ -227,6 +227,7 @@ describe.skipIf(missing)("a probe", () => {
   test("gives the program what every runtime gives", async () => {
     const using = `
       #define _GNU_SOURCE
+      #include <errno.h>
       #include <fcntl.h>
       #include <stdio.h>
       #include <stdlib.h>
@@ -246,11 +247,44 @@ describe.skipIf(missing)("a probe", () => {
         NEED(open("/dev/null", O_RDWR) >= 0);
         int terminal = open("/dev/ptmx", O_RDWR | O_NOCTTY);
         NEED(terminal >= 0 && unlockpt(terminal) == 0 && open(ptsname(terminal), O_RDWR | O_NOCTTY) >= 0);
+        NEED(open("/dev/tty", O_RDWR) < 0 && errno == ENXIO);
         NEED(access("/sys/kernel", F_OK) == 0);
         NEED(access("/proc/self/status", F_OK) == 0);
         return faults == 0 ? 42 : 1;
       }`;
     const { ended, output } = await probe(using);
+    expect([ended, output]).toEqual(["exit code 42", ""]);
+  });
+
+  test.each([
+    ["that has none", ""],
+    ["that has its own", "COPY own /etc/hosts\nCOPY own /etc/hostname\nCOPY own /etc/resolv.conf\n"],
+  ])("has the files of names for an image %s", async (_, text) => {
+    writeFileSync(join(place, "own"), "192.0.2.1 nobody\n");
+    const naming = `
+      #include <stdio.h>
+      #include <string.h>
+      #include <unistd.h>
+      int main(void) {
+        char name[256] = "", read[256] = "", line[256] = "";
+        gethostname(name, 255);
+        FILE *f = fopen("/etc/hostname", "r");
+        if (!f || !fgets(read, 256, f) || strncmp(read, name, strlen(name))) return 1;
+        if (!(f = fopen("/etc/resolv.conf", "r")) || !fgets(line, 256, f)) return 2;
+        if (strcmp(line, "nameserver 127.0.0.1\\n")) return 3;
+        f = fopen("/etc/hosts", "r");
+        while (f && fgets(line, 256, f)) if (strstr(line, name)) return 42;
+        return 4;
+      }`;
+    compile(naming, "app", "-static");
+    await using image = await buildImage({
+      project: place,
+      dockerfile: { text: `FROM scratch\n${text}COPY app /app\nENTRYPOINT ["/app"]\n` },
+      files: ["app", "own"].map((name) => ({ from: name, to: name })),
+      cache: false,
+      preflight: "off",
+    });
+    const { ended, output } = await probeImage(image.root, image.store);
     expect([ended, output]).toEqual(["exit code 42", ""]);
   });
 

@@ -5,12 +5,10 @@ import type { ExecutableReport } from "../elf/inspect.ts";
 import { byLoader, closureFindings } from "./libraries.ts";
 import type { Execution } from "./execution.ts";
 import { reach, type Reached } from "./reach.ts";
-import { parseShebang } from "./shebang.ts";
+import { MOST_SCRIPTS, parseShebang } from "./shebang.ts";
 import { permissions, prediction, report, type Cause, type Trial } from "./trial.ts";
 import { delegates, startsOthers } from "./delegates.ts";
 
-/** Scripts that name scripts: the kernel goes five deep (fs/exec.c, `exec_binprm`). */
-const MOST_SCRIPTS = 5;
 /** Programs that start programs, by any means. */
 const MOST_EXECUTIONS = 32;
 

@@ -1,5 +1,8 @@
 import { SHEBANG_SIZE } from "./file-facts.ts";
 
+/** Scripts that name scripts: the kernel goes five deep (fs/exec.c, `exec_binprm`). */
+export const MOST_SCRIPTS = 5;
+
 /** What the kernel makes of a script's first line (fs/binfmt_script.c). */
 export type Shebang =
   | {

@@ -96,9 +96,9 @@ function agent(): void {
     const hasOwnDevices =
       isDirectory(dev) && runs(tools.mount, "-t", "tmpfs", "-o", "mode=755,nosuid,size=64k", "tmpfs", dev);
     if (!hasOwnDevices) return;
-    for (const name of ["null", "zero", "full", "random", "urandom"]) {
+    for (const name of ["null", "zero", "full", "random", "urandom", "tty"]) {
       fs.writeFileSync(`${dev}/${name}`, "");
-      runs(tools.mount, "--bind", `/dev/${name}`, `${dev}/${name}`);
+      if (!runs(tools.mount, "--bind", `/dev/${name}`, `${dev}/${name}`)) fs.unlinkSync(`${dev}/${name}`);
     }
     fs.mkdirSync(`${dev}/shm`);
     runs(tools.mount, "-t", "tmpfs", "-o", "mode=1777,nosuid,nodev,noexec,size=64m", "shm", `${dev}/shm`);

@@ -1,5 +1,5 @@
 import { chmod, chown, mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import {
   formatPlatform,
@@ -155,17 +155,26 @@ function hostPlatform(): Platform {
 
 const directoryNode: SourceNode = { kind: "directory", mode: 0o755, uid: 0, gid: 0, mtime: 0, size: 0 };
 
-/** What a runtime puts into every container, where the image has nothing: places to mount at, above all. @returns the working directory */
+/**
+ * What a runtime puts into every container: places to mount at, where the image has nothing, and the files of names as Docker mounts them,
+ * whatever the image has there. Nobody answers for other names, and what asks is told at once. @returns the working directory
+ */
 function furnish(root: RootFs, { WorkingDir }: ContainerConfig): string {
-  const make = (path: string, node: SourceNode, text?: string): void => {
+  const make = (path: string): void => {
     const place = root.resolve(path);
-    if (place.node !== undefined || place.obstacle !== undefined) return;
-    root.put(place.path, node, text === undefined ? undefined : bytesContent(Buffer.from(text)));
+    if (place.node === undefined && place.obstacle === undefined) root.put(place.path, directoryNode);
   };
-  for (const path of ["/dev", "/proc", "/sys", "/etc"]) make(path, directoryNode);
-  make("/etc/hosts", { ...directoryNode, kind: "file", mode: 0o644 }, "127.0.0.1 localhost\n");
+  const write = (path: string, text: string): void => {
+    const { path: real, node, obstacle } = root.resolve(path);
+    if (obstacle !== undefined || node?.kind === "directory") return;
+    root.put(real, { ...directoryNode, kind: "file", mode: 0o644 }, bytesContent(Buffer.from(text)));
+  };
+  for (const path of ["/dev", "/proc", "/sys", "/etc"]) make(path);
+  write("/etc/hostname", `${hostname()}\n`);
+  write("/etc/hosts", `127.0.0.1\tlocalhost ${hostname()}\n::1\tlocalhost ip6-localhost ip6-loopback\n`);
+  write("/etc/resolv.conf", "nameserver 127.0.0.1\n");
   const workingDirectory = WorkingDir === undefined || WorkingDir === "" ? "/" : cleanPath(WorkingDir);
-  make(workingDirectory, directoryNode);
+  make(workingDirectory);
   return workingDirectory;
 }
 
@@ -173,7 +182,7 @@ function environmentOf({ Env = [] }: ContainerConfig): Record<string, string> {
   const pairs = Env.filter((entry) => entry.includes("=")).map(
     (entry) => [entry.slice(0, entry.indexOf("=")), entry.slice(entry.indexOf("=") + 1)] as const,
   );
-  return { PATH: defaultPath, HOME: "/root", HOSTNAME: "undocked", ...Object.fromEntries(pairs) };
+  return { PATH: defaultPath, HOME: "/root", HOSTNAME: hostname(), ...Object.fromEntries(pairs) };
 }
 
 function judge(

@@ -1,7 +1,7 @@
 import type { Platform } from "@undocked/registry";
 import { imageFiles } from "../preflight/image-files.ts";
 import { lookPath } from "../preflight/look-path.ts";
-import { parseShebang } from "../preflight/shebang.ts";
+import { MOST_SCRIPTS, parseShebang } from "../preflight/shebang.ts";
 import { fromWorkingDirectory, type Trial } from "../preflight/trial.ts";
 import { may } from "../preflight/user.ts";
 import type { RootFs } from "../rootfs/rootfs.ts";
@@ -16,9 +16,6 @@ export interface Start {
 
 /** Where the program lies, or why no runtime starts it. */
 export type Program = { readonly path: string } | { readonly fault: string };
-
-/** Scripts that name scripts: the kernel goes five deep (fs/exec.c, `exec_binprm`). */
-const MOST_SCRIPTS = 5;
 
 /**
  * Finds the program as runtimes do, and tells what they would refuse where `execvp` is more lenient: it takes a program from a relative
