@@ -77,8 +77,9 @@ async function checkTarget(
   {
     dockerfile,
     context,
+    partial,
     ignore,
-  }: Pick<BuildInput, "context" | "ignore"> & { readonly dockerfile: Dockerfile | undefined },
+  }: Pick<BuildInput, "context" | "partial" | "ignore"> & { readonly dockerfile: Dockerfile | undefined },
   options: BuildOptions,
   found: Faults,
 ): Promise<CheckedTarget | undefined> {
@@ -86,12 +87,13 @@ async function checkTarget(
   const planOptions = planOptionsOf(options, platform, ignore);
   const { plan, faults: planFaults } = attemptStages(dockerfile, planOptions, new Map());
   found.collect(() => throwFaults(planFaults));
-  if (context === undefined) return undefined;
+  const looked = context === undefined ? partial : { tree: context, unknown: [], isFiltered: true };
+  if (looked === undefined) return undefined;
   // What a FROM was to say of the platform may be what is at fault.
   const { executables = "static" } = planFaults.some(isOfBases(dockerfile))
     ? ({ executables: "any" } as const)
     : options;
-  const steps = await checkLocally(plan, context, executables, found, openRecipes(options));
+  const steps = await checkLocally(plan, looked, executables, found, openRecipes(options));
   return { planOptions, plan, steps };
 }
 

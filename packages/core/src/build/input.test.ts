@@ -44,3 +44,57 @@ test.each([
     message: `The Dockerfile ${JSON.stringify(path)} is not there: ${what}.`,
   });
 });
+
+test("what mappings and the Dockerfile's files have wrong is told together", async () => {
+  const context = memoryTree({
+    Dockerfile: [
+      "FROM base",
+      "COPY lost /a",
+      "COPY mapped/file /b",
+      "COPY ma*/x /c",
+      "COPY kept also-lost /d/",
+      "COPY kept /e/.wh.kept",
+      "COPY --chmod=755 . /f",
+    ].join("\n"),
+    kept: "x",
+  });
+  const files = [
+    { from: "nothing", to: "mapped" },
+    { from: "kept", to: "Dockerfile" },
+    { from: "kept", to: "sound" },
+  ];
+  await expect(buildImage({ context, project: place, files, cache: false })).rejects.toMatchObject({
+    diagnostics: [
+      { code: "MAPPING_NOT_FOUND", message: expect.stringContaining("files[0]") },
+      { code: "MAPPING_INVALID", message: expect.stringContaining("files[1]") },
+      { code: "MAPPING_NOT_FOUND", message: expect.stringContaining("files[2]") },
+      { code: "COPY_SOURCE_MISSING", location: { line: 2 } },
+      { code: "COPY_SOURCE_MISSING", location: { line: 5 } },
+      { code: "COPY_NAME_RESERVED", location: { line: 6 } },
+    ],
+  });
+});
+
+test("what may be missing for a mapping's fault alone is not told", async () => {
+  const context = memoryTree({
+    Dockerfile: "FROM scratch\nCOPY dist /a\nCOPY dist/lib/x /b\nCOPY distant /c\n",
+  });
+  const files = [{ from: "nothing", to: "dist/lib" }];
+  await expect(buildImage({ context, project: place, files, cache: false })).rejects.toMatchObject({
+    diagnostics: [{ code: "MAPPING_NOT_FOUND" }, { code: "COPY_SOURCE_MISSING", location: { line: 4 } }],
+  });
+});
+
+test("an ignore file's faults and what is missing are told together, and not what the file may leave out", async () => {
+  const context = memoryTree({
+    Dockerfile: "FROM scratch\nCOPY lost /a\nCOPY directory /b\n",
+    "directory/.wh.name": "x",
+    ".dockerignore": "a[\n",
+  });
+  await expect(buildImage({ context, cache: false })).rejects.toMatchObject({
+    diagnostics: [
+      { code: "DOCKERFILE_INVALID", location: { file: ".dockerignore", line: 1 } },
+      { code: "COPY_SOURCE_MISSING", location: { file: "Dockerfile", line: 2 } },
+    ],
+  });
+});

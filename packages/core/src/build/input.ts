@@ -3,10 +3,10 @@ import { basename, relative, resolve } from "node:path";
 import { digestOf, encodeJson, UndockedError, type Digest } from "@undocked/registry";
 import { directoryTree, type DirectoryTreeOptions } from "../context/directory-tree.ts";
 import { unreadable } from "../context/host-file.ts";
-import { mappedTree, type MappedTree } from "../context/mapped-tree.ts";
+import { mappedTree, soundMappings, type MappedTree } from "../context/mapped-tree.ts";
 import { memoryTree } from "../context/memory-tree.ts";
 import { observedTree, type ObservedTree } from "../context/observed-tree.ts";
-import { cleanPath } from "../context/path.ts";
+import { cleanPath, isWithin } from "../context/path.ts";
 import type { SourceTree } from "../context/source-tree.ts";
 import { ignoreMatcher, type IgnoreMatcher } from "../dockerfile/ignore.ts";
 import type { Faults } from "./faults.ts";
@@ -22,6 +22,8 @@ export interface BuildInput {
   readonly dockerfile?: DockerfileText;
   /** As COPY sees it: mappings laid over, ignored files left out. */
   readonly context?: ObservedTree;
+  /** What there is of it where a mapping or the ignore file is at fault. */
+  readonly partial?: PartialContext;
   /** What was left out. */
   readonly ignore?: IgnoreMatcher;
   /** The same before files were ignored. */
@@ -30,6 +32,15 @@ export interface BuildInput {
   readonly texts?: Digest;
   /** The directory that relative paths start at. */
   readonly project: string;
+}
+
+/** What can be said of a context that has a fault. */
+export interface PartialContext {
+  readonly tree: SourceTree;
+  /** Absolute paths: what should be there is not known. */
+  readonly unknown: readonly string[];
+  /** Whether it is known what is left out. */
+  readonly isFiltered: boolean;
 }
 
 export interface DockerfileText {
@@ -45,31 +56,37 @@ export function readInput(options: BuildOptions, faults: Faults): BuildInput {
   const project = resolve(options.project ?? (typeof options.context === "string" ? options.context : "."));
   const projectTree = faults.collect(() => ownTree(project, options));
   if (projectTree === undefined) return { project };
-  const mapped = faults.collect(() =>
-    mappedTree(contextTree(options, projectTree), projectTree, options.files ?? []),
-  );
+  const files = options.files ?? [];
+  const base = faults.collect(() => contextTree(options, projectTree));
+  const whole = base === undefined ? undefined : faults.collect(() => mappedTree(base, projectTree, files));
+  const sound = whole === undefined ? soundMappings(projectTree, files) : files;
+  const mapped = whole ?? (base === undefined ? undefined : mappedTree(base, projectTree, sound));
   // Without a context the Dockerfile can still be looked for, and its own faults be told.
   const trees = mapped === undefined ? [projectTree] : [mapped, projectTree];
   const source = faults.collect(() => dockerfileText(options, project, trees));
-  const ignored =
-    mapped === undefined
-      ? undefined
-      : faults.collect(() => {
-          const patterns =
-            source?.ignore === undefined
-              ? ignorePatterns(readInside(mapped, "/.dockerignore"), ".dockerignore")
-              : ignorePatterns(source.ignore, `${source.file}.dockerignore`);
-          return {
-            context: observedTree(filtered(mapped, patterns)),
-            ignore: ignoreMatcher(patterns),
-            ...(source === undefined ? {} : { texts: textsOf(source, patterns) }),
-          };
-        });
+  const dockerfile = source === undefined ? {} : { dockerfile: source };
+  if (mapped === undefined) return { project, ...dockerfile };
+  const patterns = faults.collect(() =>
+    source?.ignore === undefined
+      ? ignorePatterns(readInside(mapped, "/.dockerignore"), ".dockerignore")
+      : ignorePatterns(source.ignore, `${source.file}.dockerignore`),
+  );
+  if (whole === undefined || patterns === undefined) {
+    const unknown = files.filter((mapping) => !sound.includes(mapping)).map(({ to }) => cleanPath(to));
+    const isFiltered = patterns !== undefined && !unknown.some((path) => isWithin("/.dockerignore", path));
+    return {
+      project,
+      ...dockerfile,
+      partial: { tree: filtered(mapped, patterns ?? []), unknown, isFiltered },
+    };
+  }
   return {
     project,
-    ...(source === undefined ? {} : { dockerfile: source }),
-    ...ignored,
-    ...(mapped === undefined ? {} : { mapped }),
+    ...dockerfile,
+    context: observedTree(filtered(mapped, patterns)),
+    ignore: ignoreMatcher(patterns),
+    mapped,
+    ...(source === undefined ? {} : { texts: textsOf(source, patterns) }),
   };
 }
 

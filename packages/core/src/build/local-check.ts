@@ -1,21 +1,16 @@
 import { UndockedError, type Platform } from "@undocked/registry";
 import type { RecipeCache } from "../cache/recipe-cache.ts";
-import { cleanPath } from "../context/path.ts";
-import type { SourceTree } from "../context/source-tree.ts";
+import { cleanPath, isWithin } from "../context/path.ts";
 import { walkAhead } from "../context/walk-ahead.ts";
 import type { AddStep, BuildPlan, CopyStep, Step } from "../plan/plan.ts";
 import { platformOfStage, refusedExecutables } from "./executables.ts";
 import { located, type Faults } from "./faults.ts";
+import type { PartialContext } from "./input.ts";
 import type { ExecutablePolicy } from "./options.ts";
 import { planAlone, type PlannedStep } from "./planned-copy.ts";
 
-/** Faults that a COPY has whatever it is copied over. */
-const independent: readonly string[] = [
-  "COPY_SOURCE_MISSING",
-  "COPY_NAME_RESERVED",
-  "FILE_KIND_UNSUPPORTED",
-  "SYMLINK_LOOP",
-];
+/** Faults that a COPY has whatever it is copied over, as it has that of a source that is not there. */
+const independent: readonly string[] = ["COPY_NAME_RESERVED", "FILE_KIND_UNSUPPORTED", "SYMLINK_LOOP"];
 
 /**
  * Finds, before anything is fetched, what COPY from the context would stumble over: sources that are not there, names that
@@ -25,7 +20,7 @@ const independent: readonly string[] = [
  */
 export async function checkLocally(
   plan: BuildPlan,
-  context: SourceTree,
+  context: PartialContext,
   executables: ExecutablePolicy,
   faults: Faults,
   known?: RecipeCache,
@@ -38,11 +33,14 @@ export async function checkLocally(
     if (step.kind !== "copy" || step.from.kind !== "context" || step.provisional) continue;
     // Planned in one go, which takes long where all is still to be looked at.
     if (step.exclude.length === 0)
-      for (const source of step.sources) await walkAhead(context, cleanPath(source));
+      for (const source of step.sources) await walkAhead(context.tree, cleanPath(source));
     const planned = faults.collect(() => located(step.at, () => plannedAlone(step, context, now)));
     if (planned === undefined) continue;
     const { entries } = planned.copy;
-    const refused = executables === "static" ? await refusedExecutables(entries, platform, known) : [];
+    const refused =
+      executables === "static" && context.isFiltered
+        ? await refusedExecutables(entries, platform, known)
+        : [];
     for (const refusal of refused) faults.add({ ...refusal, location: step.at });
     checked.set(stepKey(step), planned);
   }
@@ -57,14 +55,29 @@ function stepsOf(plan: BuildPlan): readonly { readonly step: Step; readonly plat
   });
 }
 
-/** The step as if there were no base; `undefined` where only the base can tell. */
-function plannedAlone(step: CopyStep | AddStep, context: SourceTree, now: number): PlannedStep | undefined {
+/** The step as if there were no base; `undefined` where only the base, or the rest of the context, can tell. */
+function plannedAlone(
+  step: CopyStep | AddStep,
+  context: PartialContext,
+  now: number,
+): PlannedStep | undefined {
   try {
-    return planAlone(step, context, now);
+    return planAlone(step, context.tree, now);
   } catch (error) {
-    if (!(error instanceof UndockedError) || independent.includes(error.code)) throw error;
+    if (!(error instanceof UndockedError) || isCertain(error, step, context)) throw error;
     return undefined;
   }
+}
+
+/** Whether a fault of a step is there whatever it is copied over, and whatever the rest of the context has. */
+function isCertain(
+  { code }: UndockedError,
+  { sources }: CopyStep | AddStep,
+  { unknown, isFiltered }: PartialContext,
+): boolean {
+  if (code !== "COPY_SOURCE_MISSING") return isFiltered && independent.includes(code);
+  const fixed = sources.map((source) => cleanPath(source.replace(/(?:^|\/)[^/]*[*?[\\].*$/, "")));
+  return !fixed.some((source) => unknown.some((path) => isWithin(path, source) || isWithin(source, path)));
 }
 
 /** What of an ADD can be looked at here. Whether it is unpacked does not matter for what is missing. */

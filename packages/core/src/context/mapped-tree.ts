@@ -144,6 +144,19 @@ function nextName(target: string, path: string): string {
   return target.slice(path === "/" ? 1 : path.length + 1).split("/", 1)[0] ?? "";
 }
 
+/** Those without a fault. */
+export function soundMappings(project: SourceTree, mappings: readonly FileMapping[]): readonly FileMapping[] {
+  return mappings.filter((mapping, index) => {
+    try {
+      placedMapping(project, mapping, index);
+      return true;
+    } catch (error) {
+      if (error instanceof ContextError) return false;
+      throw error;
+    }
+  });
+}
+
 /** All of them, or one error that tells the fault of each. */
 function placedMappings(project: SourceTree, mappings: readonly FileMapping[]): Mapping[] {
   const placed: Mapping[] = [];
