@@ -1,3 +1,4 @@
+import { sep } from "node:path";
 import { UndockedError } from "@undocked/registry";
 import { checkWritable, destinationOf, writeNamedFile } from "@undocked/registry/files";
 
@@ -16,6 +17,22 @@ export async function checkFile(path: string): Promise<void> {
 }
 
 /**
+ * Makes sure of a directory that shall be written to, whether it is there or not.
+ *
+ * @throws {UndockedError} `OUTPUT_UNWRITABLE`
+ */
+export async function checkDirectory(path: string): Promise<void> {
+  await naming(path, async () => {
+    const destination = await destinationOf(path);
+    if (destination.kind === "file" || destination.kind === "stream")
+      throw new UndockedError("OUTPUT_UNWRITABLE", `${path} is no directory.`, {
+        hint: "Name a directory, or write a file: oci-archive:FILE.",
+      });
+    await checkWritable(destination);
+  });
+}
+
+/**
  * Writes a file as `writeNamedFile` does.
  *
  * @throws {UndockedError} `OUTPUT_UNWRITABLE`, and what the content throws
@@ -28,15 +45,47 @@ export async function writeFile(
   await naming(path, () => writeNamedFile(path, content, { signal }));
 }
 
-async function naming(path: string, work: () => Promise<void>): Promise<void> {
+/**
+ * Runs what writes to a place; what the operating system refuses becomes an error that names the place.
+ *
+ * @throws {UndockedError} `OUTPUT_UNWRITABLE`
+ */
+export async function naming<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
-    await work();
+    return await work();
   } catch (error) {
-    // Without a path it is of a connection.
-    if (!(error instanceof Error && "syscall" in error && "path" in error)) throw error;
+    if (!isOfPath(error)) throw error;
     throw new UndockedError("OUTPUT_UNWRITABLE", `${path} cannot be written: ${error.message}.`, {
       hint: "Name a path whose directory can be written.",
       cause: error,
     });
   }
+}
+
+/**
+ * Runs what reads at a place, and perhaps writes elsewhere; what the operating system refuses of the place itself becomes an
+ * error that names it.
+ *
+ * @param path - default: whatever was refused
+ * @throws {UndockedError} `FILE_UNREADABLE`
+ */
+export async function reading<T>(work: () => Promise<T>, path?: string): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isOfPath(error) || (path !== undefined && !isBelow(error.path, path))) throw error;
+    throw new UndockedError("FILE_UNREADABLE", `${path ?? error.path} cannot be read: ${error.message}.`, {
+      hint: "Correct the path, or let the user who runs this read what is there.",
+      cause: error,
+    });
+  }
+}
+
+/** What the operating system refused of a file or directory; without a path it is of a connection. */
+function isOfPath(error: unknown): error is Error & { readonly path: string } {
+  return error instanceof Error && "syscall" in error && "path" in error && typeof error.path === "string";
+}
+
+function isBelow(path: string, place: string): boolean {
+  return path === place || path.startsWith(place.endsWith(sep) ? place : `${place}${sep}`);
 }

@@ -1,3 +1,4 @@
+import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import {
   dockerArchive,
@@ -20,17 +21,17 @@ import {
   type RegistryClient,
 } from "@undocked/registry";
 import { UsageError } from "./args.ts";
-import { checkFile } from "./named-file.ts";
+import { checkDirectory, checkFile, naming, reading } from "./named-file.ts";
 
 /** Where an image lies or shall lie. */
-export type Place =
-  | { readonly kind: "registry"; readonly reference: Reference }
-  | {
-      readonly kind: "oci" | "oci-archive" | "docker-archive";
-      readonly path: string;
-      /** A tag; in a docker-archive a reference. */
-      readonly name?: string;
-    };
+export type Place = { readonly kind: "registry"; readonly reference: Reference } | LocalPlace;
+
+interface LocalPlace {
+  readonly kind: "oci" | "oci-archive" | "docker-archive";
+  readonly path: string;
+  /** A tag; in a docker-archive a reference. */
+  readonly name?: string;
+}
 
 /** Reads `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`, `docker-archive:FILE[:REFERENCE]`, and anything else as a reference. */
 export function parsePlace(text: string, cwd: string): Place {
@@ -54,13 +55,17 @@ export async function openPlace(
   client: RegistryClient,
   signal: AbortSignal,
 ): Promise<OpenedImage> {
+  if (place.kind !== "registry") return await reading(() => openLocal(place, signal), place.path);
+  const source = client.repository(place.reference);
+  const root = await source.resolve(referenceTarget(place.reference), { signal });
+  return { root, source, [Symbol.asyncDispose]: nothingToClose };
+}
+
+async function openLocal(place: LocalPlace, signal: AbortSignal): Promise<OpenedImage> {
   switch (place.kind) {
-    case "registry": {
-      const source = client.repository(place.reference);
-      const root = await source.resolve(referenceTarget(place.reference), { signal });
-      return { root, source, [Symbol.asyncDispose]: nothingToClose };
-    }
     case "oci": {
+      // Of what is no directory a layout says that it has nothing in it.
+      if (!(await stat(place.path)).isDirectory()) throw noImage(place.path);
       const source = ociLayout(place.path);
       return { root: await rootIn(source, place), source, [Symbol.asyncDispose]: nothingToClose };
     }
@@ -71,12 +76,7 @@ export async function openPlace(
   }
 }
 
-interface Named {
-  readonly path: string;
-  readonly name?: string;
-}
-
-async function openArchive(source: ArchiveSource, place: Named): Promise<OpenedImage> {
+async function openArchive(source: ArchiveSource, place: LocalPlace): Promise<OpenedImage> {
   const close = async (): Promise<void> => await source[Symbol.asyncDispose]();
   try {
     return { root: await rootIn(source, place), source, [Symbol.asyncDispose]: close };
@@ -87,18 +87,31 @@ async function openArchive(source: ArchiveSource, place: Named): Promise<OpenedI
 }
 
 /** The one with the name; without a name, the only one. */
-async function rootIn(source: OciLayout | ArchiveSource, { path, name }: Named): Promise<Descriptor> {
+async function rootIn(source: OciLayout | ArchiveSource, { path, name }: LocalPlace): Promise<Descriptor> {
   if (name !== undefined) return await source.resolve(name);
   const roots = await source.roots();
   const [root, ...others] = new Set(roots.map(({ digest }) => digest));
-  if (root !== undefined && others.length === 0) return await source.resolve(root);
-  throw new FormatError(
-    "LAYOUT_INVALID",
-    `${path} has ${others.length + (root === undefined ? 0 : 1)} images.`,
-    {
-      hint: "Write the image's name after a colon.",
-    },
-  );
+  if (root === undefined) throw noImage(path);
+  if (others.length === 0) return await source.resolve(root);
+  throw new FormatError("LAYOUT_INVALID", `${path} has ${others.length + 1} images.`, {
+    hint: "Write the image's name after a colon.",
+  });
+}
+
+function noImage(path: string): FormatError {
+  return new FormatError("LAYOUT_INVALID", `${path} holds no image.`, {
+    hint: "Name a directory with an OCI layout as oci:DIRECTORY, a file as oci-archive:FILE or docker-archive:FILE.",
+  });
+}
+
+/**
+ * Runs what copies from one place to another; what the operating system refuses becomes an error that names the place.
+ *
+ * @throws {UndockedError} `FILE_UNREADABLE`, `OUTPUT_UNWRITABLE`
+ */
+export async function betweenPlaces<T>(from: Place, to: Place, work: () => Promise<T>): Promise<T> {
+  const read = from.kind === "registry" ? work : () => reading(work, from.path);
+  return to.kind === "registry" ? await read() : await naming(to.path, read);
 }
 
 /** Where an image is copied to. */
@@ -127,12 +140,13 @@ export async function openTarget(place: Place, source: Place, client: RegistryCl
       };
     }
     case "oci":
+      await checkDirectory(place.path);
       return { ...open, store: ociLayout(place.path), tag, name: `oci:${place.path}:${tag}` };
     case "oci-archive":
     case "docker-archive": {
       await checkFile(place.path);
       const make = place.kind === "oci-archive" ? ociArchive : dockerArchive;
-      const store = await make(place.path);
+      const store = await naming(place.path, () => make(place.path));
       return {
         store,
         tag,

@@ -14,11 +14,11 @@ import {
   formatPlatform,
   parsePlatform,
   registryClient,
-  UndockedError,
   type Platform,
 } from "@undocked/registry";
 import { parseArguments, UsageError, type Usage } from "../args.ts";
 import type { Command, Io } from "../io.ts";
+import { reading } from "../named-file.ts";
 import { registryFlags, registryOptions } from "../registry-flags.ts";
 import { renderDiagnostic, visible } from "../render/error.ts";
 
@@ -60,18 +60,6 @@ export const command: Command = async (argv, io, signal) => {
   print(results, flags.is("json"), io);
   return results.every(({ proof }) => proof.ok) ? 0 : 1;
 };
-
-/** What the user may not read is told. */
-async function reading<T>(work: () => Promise<T>): Promise<T> {
-  return await work().catch((error: unknown) => {
-    if (!(error instanceof Error && "path" in error && "code" in error)) throw error;
-    if (error.code !== "EACCES" && error.code !== "EPERM") throw error;
-    throw new UndockedError("FILE_UNREADABLE", `${String(error.path)} cannot be read: ${error.message}.`, {
-      hint: "Let the user who checks read it.",
-      cause: error,
-    });
-  });
-}
 
 async function checkAll({ roots, source }: OpenedImage, options: CheckOptions): Promise<CheckedImage[]> {
   const checked: CheckedImage[] = [];

@@ -1,7 +1,7 @@
 import { copyImage, registryClient, type CopyOptions } from "@undocked/registry";
 import { choiceOf, parseArguments, UsageError, type Usage } from "../args.ts";
 import type { Command } from "../io.ts";
-import { openPlace, openTarget, parsePlace } from "../place.ts";
+import { betweenPlaces, openPlace, openTarget, parsePlace } from "../place.ts";
 import { choosePlatform, registryFlags, registryOptions } from "../registry-flags.ts";
 import { progressDisplay, silentDisplay } from "../render/progress.ts";
 
@@ -29,7 +29,9 @@ export const command: Command = async (argv, io, signal) => {
   await using client = registryClient(await registryOptions(flags, io, display.note));
   await using target = await openTarget(destination, source, client);
   await using image = await openPlace(source, client, signal);
-  const root = await choosePlatform(image.root, image.source, flags.text("platform"), signal);
+  const root = await betweenPlaces(source, destination, () =>
+    choosePlatform(image.root, image.source, flags.text("platform"), signal),
+  );
   const isOneRegistry =
     source.kind === "registry" &&
     destination.kind === "registry" &&
@@ -46,10 +48,11 @@ export const command: Command = async (argv, io, signal) => {
       else display.onEvent({ kind: "content", to: target.name, content, how: kind });
     },
   };
-  const { digest } = await copyImage(root, image.source, target.store, options).finally(() =>
-    display.finish(),
-  );
-  await target.commit();
+  const { digest } = await betweenPlaces(source, destination, async () => {
+    const copied = await copyImage(root, image.source, target.store, options);
+    await target.commit();
+    return copied;
+  }).finally(() => display.finish());
   io.stdout.write(`${target.name}@${digest}\n`);
   return 0;
 };

@@ -1,6 +1,7 @@
 import { readAll, registryClient } from "@undocked/registry";
 import { parseArguments, UsageError, type Usage } from "../args.ts";
 import type { Command } from "../io.ts";
+import { reading } from "../named-file.ts";
 import { openPlace, parsePlace } from "../place.ts";
 import { choosePlatform, registryFlags, registryOptions } from "../registry-flags.ts";
 
@@ -22,8 +23,10 @@ export const command: Command = async (argv, io, signal) => {
     throw new UsageError(`manifest takes one image, not ${flags.positionals.length}.`);
   await using client = registryClient(await registryOptions(flags, io));
   await using image = await openPlace(parsePlace(name, io.cwd), client, signal);
-  const root = await choosePlatform(image.root, image.source, flags.text("platform"), signal);
-  const bytes = await readAll(image.source.fetch(root, { signal }));
+  const bytes = await reading(async () => {
+    const root = await choosePlatform(image.root, image.source, flags.text("platform"), signal);
+    return await readAll(image.source.fetch(root, { signal }));
+  });
   const indented = (): string => `${JSON.stringify(JSON.parse(new TextDecoder().decode(bytes)), null, 2)}\n`;
   io.stdout.write(flags.is("raw") ? bytes : indented());
   return 0;

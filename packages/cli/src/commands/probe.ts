@@ -3,6 +3,7 @@ import { probeImage, type ProbeResult } from "@undocked/core/probe";
 import { registryClient } from "@undocked/registry";
 import { parseArguments, UsageError, type Usage } from "../args.ts";
 import type { Command, Io } from "../io.ts";
+import { reading } from "../named-file.ts";
 import { registryFlags, registryOptions } from "../registry-flags.ts";
 import { renderDiagnostic } from "../render/error.ts";
 
@@ -38,7 +39,7 @@ export const command: Command = async (argv, io, signal) => {
       `--path takes visible ASCII characters, others percent-encoded, and not ${JSON.stringify(path)}.`,
     );
   await using client = registryClient(await registryOptions(flags, io));
-  await using image = await openImage(target, { client, directory: io.cwd, signal });
+  await using image = await reading(() => openImage(target, { client, directory: io.cwd, signal }));
   const [root, ...others] = image?.roots ?? [];
   if (image === undefined)
     throw new UsageError(
@@ -48,13 +49,8 @@ export const command: Command = async (argv, io, signal) => {
     throw new UsageError(
       `${target} holds ${image.roots.length} images; name one by its tag, as ${target}:TAG.`,
     );
-  const result = await probeImage(root, image.source, {
-    port,
-    address,
-    path,
-    timeoutMs: seconds * 1000,
-    signal,
-  });
+  const timeoutMs = seconds * 1000;
+  const result = await probeImage(root, image.source, { port, address, path, timeoutMs, signal });
   print(result, address, port, flags.is("json"), io);
   return result.ok ? 0 : 1;
 };

@@ -5,7 +5,6 @@ import {
   isIndexType,
   isManifestType,
   layerCompression,
-  ociLayout,
   contentOf,
   parseImageConfig,
   parseManifestDocument,
@@ -29,6 +28,7 @@ import {
 } from "@undocked/registry";
 import { sharedWork, type SharedWork } from "../cache/shared-work.ts";
 import { absentSource, keptSource } from "./kept-source.ts";
+import { namedLayout } from "./named-layout.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** An image that a stage starts from, or that files are copied from. */
@@ -167,7 +167,7 @@ export async function openLayoutImage(
   reference: string,
   opening: Opening,
 ): Promise<BaseImage> {
-  const layout = ociLayout(directory);
+  const layout = namedLayout(directory);
   return openImage(layout, await layout.resolve(reference, callOf(opening)), name, opening);
 }
 

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { UndockedError } from "@undocked/registry";
 
 /** A place of this machine where a build has to write refuses it. */
@@ -27,5 +28,8 @@ export async function writingTo<T>(
 
 /** An error without a path, as of a full disk, is of the file that is being written. */
 function concerns({ path }: NodeJS.ErrnoException, place: string): boolean {
-  return path === undefined || path.startsWith(place) || place.startsWith(path);
+  if (path === undefined) return true;
+  // Of a directory, what is looked at is its own `.`.
+  const refused = resolve(path);
+  return refused.startsWith(place) || place.startsWith(refused);
 }

@@ -99,11 +99,19 @@ async function localPlace(target: string, directory: string): Promise<Place | un
   if (colon > 0) candidates.push([target.slice(0, colon), target.slice(colon + 1)]);
   for (const [text, name] of candidates) {
     const path = resolve(directory, text);
-    const found = await stat(path).catch(() => undefined);
+    const found = await stat(path).catch((error: unknown) => {
+      // What can be nothing but a path is not looked for at a registry, whatever stands in the way.
+      if (/^\.{0,2}\//.test(text) && !isAbsent(error)) throw error;
+      return undefined;
+    });
     if (found?.isDirectory() === true) return { path, name, isDirectory: true };
     if (found?.isFile() === true) return { path, name, isDirectory: false };
   }
   return undefined;
+}
+
+function isAbsent(error: unknown): boolean {
+  return error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR");
 }
 
 /** A tar's magic, or gzip's: what is inside shows when it is opened. */

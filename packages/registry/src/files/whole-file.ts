@@ -81,10 +81,10 @@ export async function writeWhole(
   }
 }
 
-/** A write that the operating system refuses, as on a full disk, does not say by itself of which file it was. */
-export function namingFile(error: unknown, path: string): unknown {
+/** A write that the operating system refuses, as on a full disk, does not say by itself of which file it was; nor does a read. */
+export function namingFile(error: unknown, path: string, syscall: "read" | "write" = "write"): unknown {
   const isNameless =
-    error instanceof Error && "syscall" in error && error.syscall === "write" && !("path" in error);
+    error instanceof Error && "syscall" in error && error.syscall === syscall && !("path" in error);
   return isNameless ? Object.assign(error, { path }) : error;
 }
 

@@ -17,7 +17,7 @@ import { ifPresent } from "../files/absent.ts";
 import { readChunks, writeChunks } from "../files/chunks.ts";
 import { makeDirectory } from "../files/make-directory.ts";
 import { placeNew } from "../files/place-new.ts";
-import { besideName, writeWhole } from "../files/whole-file.ts";
+import { besideName, namingFile, writeWhole } from "../files/whole-file.ts";
 import {
   emptyIndex,
   findRoot,
@@ -196,6 +196,8 @@ async function readLimited(path: string): Promise<Uint8Array> {
   const file = await open(path);
   try {
     return await readAll(readChunks(file, 0, manifestSizeLimit + 1));
+  } catch (error) {
+    throw namingFile(error, path, "read");
   } finally {
     await file.close();
   }

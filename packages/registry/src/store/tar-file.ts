@@ -126,6 +126,9 @@ async function openInflated(path: string, { signal }: CallOptions): Promise<Open
   const file = await open(path);
   let inflated: Opened | undefined;
   try {
+    if (!(await file.stat()).isFile()) {
+      throw new FormatError("TAR_INVALID", `${path} is no file.`, { hint: "Name an archive's file." });
+    }
     const { bytesRead, buffer } = await file.read(Buffer.alloc(2), 0, 2, 0);
     const isGzip = bytesRead === 2 && buffer.readUInt16BE() === 0x1f8b;
     if (!isGzip) return { file, close: () => file.close() };
