@@ -41,6 +41,46 @@ async function build(content: string, ...outputs: readonly Output[]): Promise<st
 }
 
 describe("an output", () => {
+  describe("as a layout in an empty directory", () => {
+    const aborted = async (): Promise<void> => {
+      const stop = new AbortController();
+      await buildImage({
+        dockerfile: { text: "FROM scratch\nCOPY f /f\n" },
+        context: memoryTree({ "/f": "content" }),
+        cache: false,
+        outputs: [{ type: "oci-layout", path: at("layout") }],
+        signal: stop.signal,
+        onEvent(event) {
+          if ("to" in event && event.to === at("layout")) stop.abort(new Error("enough"));
+        },
+      });
+    };
+
+    test("leaves it empty when it is aborted", async () => {
+      mkdirSync(at("layout"));
+      const { ino } = statSync(at("layout"));
+      await expect(aborted()).rejects.toThrow("enough");
+      expect(readdirSync(at("layout"))).toEqual([]);
+      expect(statSync(at("layout")).ino).toBe(ino);
+    });
+
+    test("leaves nothing where there was nothing when it is aborted", async () => {
+      await expect(aborted()).rejects.toThrow("enough");
+      expect(readdirSync(place)).toEqual([]);
+    });
+
+    test("fills it, and leaves its mode", async () => {
+      mkdirSync(at("layout"), { mode: 0o700 });
+      const { ino } = statSync(at("layout"));
+      const digest = await build("a", { type: "oci-layout", path: at("layout") });
+      expect(readdirSync(at("layout")).sort()).toEqual(["blobs", "index.json", "oci-layout"]);
+      expect(statSync(at("layout"))).toMatchObject({ ino, mode: 0o40700 });
+      const root = await ociLayout(at("layout")).resolve("1");
+      expect(root.digest).toBe(digest);
+      await validateImage(root, ociLayout(at("layout")));
+    });
+  });
+
   test.each(["oci-archive", "docker-archive"] as const)("as %s goes into a FIFO", async (type) => {
     execFileSync("mkfifo", [at("fifo")]);
     const read = readFile(at("fifo"));

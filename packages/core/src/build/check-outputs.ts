@@ -32,8 +32,11 @@ async function checkLayout(path: string, { kind }: Destination): Promise<void> {
   );
 }
 
+/** How the name of a directory begins in which a build makes a layout of the one around it. */
+export const LAYOUT_BEGUN = ".layout-";
+
 /** What another build has in a directory that it is about to make a layout. */
-const BEGINNING = /^(?:index\.json|oci-layout)(?:\.[0-9a-f-]{36}\.tmp)?$/;
+const BEGINNING = /^(?:(?:index\.json|oci-layout)(?:\.[0-9a-f-]{36}\.tmp)?|blobs|\.layout-\w+)$/;
 
 function taken(path: string, what: string, hint: string): PlaceError {
   return new PlaceError("OUTPUT_UNWRITABLE", `${path} ${what}.`, { hint });

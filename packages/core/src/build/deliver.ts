@@ -1,4 +1,5 @@
 import { access, chmod, mkdtemp, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
 import {
   copyImage,
   dockerArchive,
@@ -16,6 +17,8 @@ import {
   type RegistryClient,
   type Tagger,
 } from "@undocked/registry";
+import { placeNew } from "@undocked/registry/files";
+import { LAYOUT_BEGUN } from "./check-outputs.ts";
 import { earlyUpload, type EarlyUpload } from "./early-upload.ts";
 import type { BuildEvent } from "./event.ts";
 import type { Output } from "./options.ts";
@@ -165,27 +168,54 @@ async function writeTo(
   }
 }
 
-/**
- * A new layout is made beside its place, whose directory `checkOutputs` has made; one that is there gets the image added, also
- * one that another build has put there meanwhile.
- */
+/** One that is there gets the image added. What is to become one is made elsewhere, so that it stays as it was if that fails. */
 async function writeLayout(delivery: Delivery, output: Output, path: string, tag: string): Promise<void> {
-  if (await isThere(path)) return await send(delivery, output.path, ociLayout(path), [tag]);
-  const beside = await mkdtemp(`${path}.`);
+  if (await isThere(join(path, MARKER))) return await send(delivery, output.path, ociLayout(path), [tag]);
+  const isDirectory = await isThere(path);
+  // Beside its place, whose directory `checkOutputs` has made, or in the empty directory, as that beside it may not be ours.
+  const made = await mkdtemp(isDirectory ? join(path, LAYOUT_BEGUN) : `${path}.`);
   try {
-    await send(delivery, output.path, ociLayout(beside), [tag]);
-    await chmod(beside, 0o755);
-    await rename(beside, path).catch(async (error: unknown) => {
-      if (!(await isThere(path))) throw error;
-      const { root, signal } = delivery;
-      await copyImage(root, ociLayout(beside), ociLayout(path), {
-        tags: [tag],
-        ...(signal === undefined ? {} : { signal }),
-      });
+    await send(delivery, output.path, ociLayout(made), [tag]);
+    const isPlaced = isDirectory ? await placeParts(made, path) : await placeWhole(made, path);
+    if (isPlaced) return;
+    // Another build has put one there meanwhile.
+    const { root, signal } = delivery;
+    await copyImage(root, ociLayout(made), ociLayout(path), {
+      tags: [tag],
+      ...(signal === undefined ? {} : { signal }),
     });
   } finally {
-    await rm(beside, { recursive: true, force: true });
+    await rm(made, { recursive: true, force: true });
   }
+}
+
+const MARKER = "oci-layout";
+
+/** Gives false where something is there by now. */
+async function placeWhole(made: string, path: string): Promise<boolean> {
+  await chmod(made, 0o755);
+  return await rename(made, path).then(
+    () => true,
+    async (error: unknown) => {
+      if (await isThere(path)) return false;
+      throw error;
+    },
+  );
+}
+
+/** Moves a layout into the directory that it was made in. Gives false where another was quicker. */
+async function placeParts(made: string, path: string): Promise<boolean> {
+  const index = join(path, "index.json");
+  if (!(await placeNew(join(made, "index.json"), index))) return false;
+  try {
+    await rename(join(made, "blobs"), join(path, "blobs"));
+  } catch (error) {
+    if (await isThere(join(path, "blobs"))) return false;
+    await rm(index, { force: true });
+    throw error;
+  }
+  await placeNew(join(made, MARKER), join(path, MARKER));
+  return true;
 }
 
 function isThere(path: string): Promise<boolean> {
