@@ -32,6 +32,25 @@ test.each([
   });
 });
 
+test("a file that is mapped and not there is told with its index, its path and the project", async () => {
+  const files = [
+    { from: "file", to: "a" },
+    { from: "./nope/x", to: "b" },
+  ];
+  await expect(buildImage({ project: place, files, image: "scratch", cache: false })).rejects.toMatchObject({
+    code: "MAPPING_NOT_FOUND",
+    message: `files[1] maps ./nope/x, but there is no /nope/x in ${place}.`,
+  });
+});
+
+test("a path of the host that is one of the working directory is told so", async () => {
+  const path = "/packages/core/package.json";
+  await expect(buildImage({ context: place, dockerfile: { path }, cache: false })).rejects.toMatchObject({
+    code: "DOCKERFILE_NOT_FOUND",
+    hint: expect.stringContaining("Name ./packages/core/package.json"),
+  });
+});
+
 test.each([
   ["missing", "no such file"],
   ["file/below", "no such file"],

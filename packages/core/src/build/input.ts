@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
-import { basename, relative, resolve } from "node:path";
+import { basename, isAbsolute, relative, resolve } from "node:path";
 import { digestOf, encodeJson, UndockedError, type Digest } from "@undocked/registry";
 import { directoryTree, type DirectoryTreeOptions } from "../context/directory-tree.ts";
 import { unreadable } from "../context/host-file.ts";
@@ -58,7 +58,8 @@ export function readInput(options: BuildOptions, faults: Faults): BuildInput {
   if (projectTree === undefined) return { project };
   const files = options.files ?? [];
   const base = faults.collect(() => contextTree(options, projectTree));
-  const whole = base === undefined ? undefined : faults.collect(() => mappedTree(base, projectTree, files));
+  const whole =
+    base === undefined ? undefined : faults.collect(() => mappedTree(base, projectTree, files, project));
   const sound = whole === undefined ? soundMappings(projectTree, files) : files;
   const mapped = whole ?? (base === undefined ? undefined : mappedTree(base, projectTree, sound));
   // Without a context the Dockerfile can still be looked for, and its own faults be told.
@@ -139,8 +140,15 @@ function hostDockerfile(path: string): DockerfileText {
   const text =
     readHost(host) ??
     (basename(host) === "Dockerfile" ? readHost(resolve(host, "../dockerfile")) : undefined);
-  if (text === undefined)
-    throw notFound(path, isDirectory(host) ? "it is a directory" : "no such file", "working directory");
+  if (text === undefined) {
+    const meant = isAbsolute(path) && readHost(`.${path}`) !== undefined ? `.${path}` : undefined;
+    throw notFound(
+      path,
+      isDirectory(host) ? "it is a directory" : "no such file",
+      "working directory",
+      meant,
+    );
+  }
   const shown = relative(process.cwd(), host);
   return { text, file: shown.startsWith("..") ? host : shown, ignore: readHost(`${host}.dockerignore`) };
 }
@@ -163,13 +171,19 @@ function readHost(path: string): Uint8Array | undefined {
   }
 }
 
-/** @param start - of relative names */
-function notFound(name: string, where: string, start = "project"): InputError {
+/**
+ * @param start - of relative names
+ * @param meant - a file that is there, and that the name is likely to mean
+ */
+function notFound(name: string, where: string, start = "project", meant?: string): InputError {
   return new InputError(
     "DOCKERFILE_NOT_FOUND",
     `The Dockerfile ${JSON.stringify(name)} is not there: ${where}.`,
     {
-      hint: `Name a file, or give its text; a relative name starts at the ${start}.`,
+      hint:
+        meant === undefined
+          ? `Name a file, or give its text; a relative name starts at the ${start}.`
+          : `Name ${meant}, which is there: a leading slash is the host's root here.`,
     },
   );
 }

@@ -40,16 +40,18 @@ interface Mapping {
  *
  * @param base - the context directory; may be empty
  * @param project - what `from` is relative to
+ * @param projectName - what messages call it
  * @throws {ContextError} `MAPPING_NOT_FOUND`, or `MAPPING_INVALID` when a path leaves the project or `to` is the Dockerfile
  */
 export function mappedTree(
   base: SourceTree,
   project: SourceTree,
   mappings: readonly FileMapping[],
+  projectName = "the project",
 ): MappedTree {
   // Of many files, asking through layers of views would cost more than asking the files.
   if (mappings.length === 0) return { ...base, unusedMappings: () => [] };
-  const placed = placedMappings(project, mappings);
+  const placed = placedMappings(project, mappings, projectName);
   const used = new Set<Mapping>();
   const stacks = new Map<string, readonly Candidate[]>();
 
@@ -158,12 +160,16 @@ export function soundMappings(project: SourceTree, mappings: readonly FileMappin
 }
 
 /** All of them, or one error that tells the fault of each. */
-function placedMappings(project: SourceTree, mappings: readonly FileMapping[]): Mapping[] {
+function placedMappings(
+  project: SourceTree,
+  mappings: readonly FileMapping[],
+  projectName: string,
+): Mapping[] {
   const placed: Mapping[] = [];
   const errors: ContextError[] = [];
   for (const [index, mapping] of mappings.entries()) {
     try {
-      placed.push(placedMapping(project, mapping, index));
+      placed.push(placedMapping(project, mapping, index, projectName));
     } catch (error) {
       if (!(error instanceof ContextError)) throw error;
       errors.push(error);
@@ -183,7 +189,12 @@ function placedMappings(project: SourceTree, mappings: readonly FileMapping[]): 
   });
 }
 
-function placedMapping(project: SourceTree, given: FileMapping, index: number): Mapping {
+function placedMapping(
+  project: SourceTree,
+  given: FileMapping,
+  index: number,
+  projectName = "the project",
+): Mapping {
   const name = `files[${index}]`;
   const target = cleanPath(given.to);
   if (target === "/Dockerfile") {
@@ -204,7 +215,7 @@ function placedMapping(project: SourceTree, given: FileMapping, index: number): 
   if (node === undefined || obstacle !== undefined) {
     throw new ContextError(
       "MAPPING_NOT_FOUND",
-      `${name} maps ${given.from}, but there is no ${path} in the project.`,
+      `${name} maps ${given.from}, but there is no ${path} in ${projectName}.`,
       { hint: "Correct the path, which is relative to the project's directory, or make the file first." },
     );
   }
