@@ -269,6 +269,10 @@ describe("as BuildKit has it", () => {
     );
   });
 
+  test.each(["ENV $A=x", "ENV $A x", "LABEL $A=x", 'LABEL ""=x'])("%s names nothing", (instruction) => {
+    expect(() => plan(`FROM scratch\n${instruction}\n`)).toThrow(/^(ENV|LABEL) names can not be blank$/);
+  });
+
   test.each([
     ["sha256:", "invalid checksum digest format"],
     ["sha256:ab", "invalid checksum digest length"],
