@@ -33,6 +33,7 @@ describe("the word that was meant", () => {
   test("is the nearest, the first of several", () => {
     expect(suggest("bulid", ["bul", "build", "bulid2", "built"])).toBe("bulid2");
     expect(suggest("FORM", ["from"], { case: "fold" })).toBe("FROM");
+    expect(suggest("1", ["s1"], { case: "fold" })).toBe("s1");
   });
 
   test("is not looked for any more when the effort is spent", () => {

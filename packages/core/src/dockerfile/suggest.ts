@@ -35,7 +35,9 @@ export function suggest(
     if (distance < bestDistance) [best, bestDistance] = [option, distance];
   }
   if (best === undefined || comparison === "exact") return best;
-  return value === value.toUpperCase() ? best.toUpperCase() : best.toLowerCase();
+  // A number has no case.
+  const isCapital = value === value.toUpperCase() && value !== value.toLowerCase();
+  return isCapital ? best.toUpperCase() : best.toLowerCase();
 }
 
 /** ` (did you mean x?)`, or nothing. */
