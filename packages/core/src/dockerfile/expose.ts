@@ -22,14 +22,15 @@ export function parseExpose(word: string): ExposedPorts {
   const refused = (message: string): WordError => new WordError(message, HINT, word);
   const slash = word.indexOf("/");
   const address = slash < 0 ? word : word.slice(0, slash);
-  const protocol = slash < 0 ? "tcp" : word.slice(slash + 1).toLowerCase() || "tcp";
+  const written = slash < 0 ? "" : word.slice(slash + 1);
+  const protocol = written.toLowerCase() || "tcp";
   const parts = address.split(":");
   const container = parts.at(-1) ?? "";
   const host = parts.at(-2) ?? "";
   const ip = parts.slice(0, -2).join(":");
   if (container === "") throw refused(`invalid port: ${goQuote(word)}: no port specified`);
   if (!["tcp", "udp", "sctp"].includes(protocol)) {
-    throw refused(`invalid port: ${goQuote(word)}: invalid proto: ${protocol}`);
+    throw refused(`invalid port: ${goQuote(word)}: invalid proto: ${written}`);
   }
   if (ip !== "" && !isAddress(ip)) throw refused(`invalid IP address: ${ip}`);
   const range = portRange(container);

@@ -127,13 +127,25 @@ function stagePlatform(
   const expanded = expandIn(from, written, escape, globals, report);
   if (expanded === undefined) return target;
   if (expanded === "") {
-    report.fault("DOCKERFILE_INVALID", `empty platform value from expression ${written}`, at);
+    const meant = didYouMean(nearestUnset(written, escape, globals, report));
+    report.fault("DOCKERFILE_INVALID", `empty platform value from expression ${written}${meant}`, at);
     return target;
   }
   const platform = report.attempt(at, () => readPlatform(written, expanded, escape, globals, report));
   if (platform === undefined) return target;
   checkPlatform(from, written, expanded, platform, escape, globals, report);
   return normalizePlatform(platform);
+}
+
+/** What was meant by the first name of an expression that is nobody's. */
+function nearestUnset(
+  written: string,
+  escape: Dockerfile["escape"],
+  globals: GlobalArgs,
+  report: Reporter,
+): string | undefined {
+  const { unset } = expand(written, globals.lookup, { escape });
+  return [...unset].flatMap((name) => nearest(name, globals, report) ?? [])[0];
 }
 
 function readPlatform(
@@ -147,8 +159,7 @@ function readPlatform(
     return parsePlatformWord(expanded);
   } catch (error) {
     if (!(error instanceof WordError)) throw error;
-    const { unset } = expand(written, globals.lookup, { escape });
-    const [meant] = [...unset].flatMap((name) => nearest(name, globals, report) ?? []);
+    const meant = nearestUnset(written, escape, globals, report);
     throw new WordError(`failed to parse platform ${written}: ${error.message}${didYouMean(meant)}`);
   }
 }

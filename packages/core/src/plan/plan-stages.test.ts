@@ -282,6 +282,33 @@ describe("as BuildKit has it", () => {
     expect(() => plan(`FROM scratch\nADD --checksum=${checksum} http://localhost/f /\n`)).toThrow(problem);
   });
 
+  test("what was meant is among the names that there were before the instruction", () => {
+    const { warnings } = plan("FROM scratch\nENV OTHER=1\nENV NAMES=$NAME\nLABEL x=$NAME\n");
+    expect(warnings.map(({ message }) => message)).toEqual([
+      "Usage of undefined variable '$NAME'",
+      "Usage of undefined variable '$NAME' (did you mean $NAMES?)",
+    ]);
+  });
+
+  test("a platform that is nobody's variable tells which was meant", () => {
+    expect(() => plan("ARG PLAT=linux/amd64\nFROM --platform=$PLATS scratch\n")).toThrow(
+      "empty platform value from expression $PLATS (did you mean PLAT?)",
+    );
+  });
+
+  test("the protocol of a port is told as it is written", () => {
+    expect(() => plan("FROM scratch\nEXPOSE 80/TCPX\n")).toThrow(
+      'invalid port: "80/TCPX": invalid proto: TCPX',
+    );
+  });
+
+  test("TARGETSTAGE is the target as the caller wrote it", () => {
+    const options = { target: "BUILD" };
+    const { stages } = plan("FROM scratch AS build\nARG TARGETSTAGE\nENV T=$TARGETSTAGE\n", options);
+    expect(stages.at(-1)?.config.Env).toContain("T=BUILD");
+    expect(() => plan("FROM scratch AS build\n", { target: "BUILS" })).toThrow("(did you mean build?)");
+  });
+
   test("a comment above an instruction does not switch off what is about the whole text", () => {
     const text = "FROM scratch AS s\n# check=skip=all\nFROM scratch AS s\n# check=skip=all\nuser x\n";
     expect(plan(text).warnings.map(({ code }) => code)).toEqual([

@@ -84,7 +84,8 @@ function plannedStages(
   const target = findTarget(dockerfile.stages, options.target, report);
   const platform = normalizePlatform(options.platform ?? defaultPlatform);
   const budget = new Budget();
-  const targetStage = target?.name ?? "default";
+  // As the caller wrote it.
+  const targetStage = options.target || (target?.name ?? "default");
   const globals = readGlobalArgs(dockerfile, options, platform, targetStage, budget, report);
   const froms = resolveFroms(dockerfile, options, platform, globals, report);
   const nodes = linkStages(dockerfile, froms, options.namedContexts ?? [], bases, report);
@@ -132,7 +133,7 @@ function findTarget(
   const found = stages.findLast(({ name }) => name === target.toLowerCase());
   if (found !== undefined) return found;
   const names = stages.flatMap(({ name }) => name ?? []);
-  const meant = report.suggest(target, names, "fold");
+  const meant = report.suggest(target.toLowerCase(), names);
   const message = `target stage ${JSON.stringify(target)} could not be found${didYouMean(meant)}`;
   const hint =
     names.length === 0

@@ -59,12 +59,8 @@ export class Reporter {
   }
 
   /** As `suggest`, but all of a plan's suggestions together have an end. */
-  suggest(
-    value: string,
-    options: Iterable<string>,
-    comparison: "exact" | "fold" = "exact",
-  ): string | undefined {
-    return suggest(value, options, { case: comparison, effort: this.#effort });
+  suggest(value: string, options: Iterable<string>): string | undefined {
+    return suggest(value, options, { effort: this.#effort });
   }
 
   warn(code: string, message: string, location?: Location, hint?: string): void {

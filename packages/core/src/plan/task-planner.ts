@@ -13,8 +13,8 @@ export class TaskPlanner {
   readonly task: Task;
   readonly report: Reporter;
   #provisional = false;
-  /** Once for each word that uses it. */
-  readonly #unset: string[] = [];
+  /** Once for each word that uses it, with what was meant among the names that there were before. */
+  readonly #unset: { readonly name: string; readonly meant: string | undefined }[] = [];
 
   constructor(stage: StagePlanner, task: Task) {
     this.stage = stage;
@@ -33,7 +33,7 @@ export class TaskPlanner {
     unset: "unset-is-fine" | "warn-of-unset" = "warn-of-unset",
   ): Word {
     const word = this.stage.scope.expand(text, options);
-    if (unset === "warn-of-unset") this.#unset.push(...word.unset);
+    if (unset === "warn-of-unset") for (const name of word.unset) this.#noteUnset(name);
     if (word.provisional) this.#provisional = true;
     return word;
   }
@@ -69,12 +69,17 @@ export class TaskPlanner {
 
   /** When the instruction has been gone through: what it used that nothing sets. */
   warnOfUnset(): void {
-    for (const name of this.#unset) {
+    for (const { name, meant } of this.#unset) {
       if (this.stage.scope.isDeclared(name)) continue;
-      const meant = this.report.suggest(name, this.stage.scope.names());
       const hint = didYouMean(meant === undefined ? undefined : `$${meant}`);
       const message = `Usage of undefined variable '$${name}'${hint}`;
       this.report.check("UndefinedVar", message, this.task.at, this.instruction.statement);
     }
+  }
+
+  #noteUnset(name: string): void {
+    const { scope } = this.stage;
+    const meant = scope.isDeclared(name) ? undefined : this.report.suggest(name, scope.names());
+    this.#unset.push({ name, meant });
   }
 }
