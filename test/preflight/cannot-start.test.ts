@@ -295,7 +295,7 @@ const started: readonly Case[] = [
     text: start("/none/../app"),
     code: "ENTRYPOINT_NOT_FOUND",
     message: /ENOENT/,
-    hint: /path that it has/,
+    hint: /Name \/app, which is there/,
     repaired: { files: { "/none/file": "" } },
   },
   {
@@ -304,7 +304,7 @@ const started: readonly Case[] = [
     text: start("/app/../app"),
     code: "ENTRYPOINT_NOT_FOUND",
     message: /ENOTDIR/,
-    hint: /path that it has/,
+    hint: /Name \/app, which is there/,
     repaired: { text: app },
   },
 ];

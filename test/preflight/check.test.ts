@@ -58,6 +58,19 @@ describe("checkImage", () => {
     ]);
   });
 
+  test.each<[argv: readonly string[], hint: string]>([
+    [["./app -d"], 'Write its words apart: ["./app","-d"].'],
+    [["run -d 1"], 'Write its words apart: ["run","-d","1"].'],
+    [["app"], "Write ./app, which is in the working directory."],
+    [["/app"], "Name /srv/app, which is there."],
+    [["/usr/bin/other"], "Copy the program to that path, or name the path that it has in the image."],
+    [["other"], "Copy other into a directory of PATH, use a base that has it, or name its path."],
+  ])("of %j the hint says what was meant", async (Entrypoint, hint) => {
+    const files = [file("srv/app", buildElf({}), 0o755), file("usr/bin/run", buildElf({}), 0o755)];
+    const proof = await found({ Entrypoint: [...Entrypoint], WorkingDir: "/srv" }, files);
+    expect(proof?.findings.map((finding) => finding.hint)).toEqual([hint]);
+  });
+
   test.each<[name: string, config: ContainerConfig, words: RegExp]>([
     ["is certain", { Entrypoint: ["/bin/sh", "-c", "/none"] }, /^would fail: ENOENT/],
     [

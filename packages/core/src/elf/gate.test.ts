@@ -118,7 +118,7 @@ test("the refusal of a dynamic program names the file, its interpreter, its libr
     severity: "error",
     message:
       "/app: The program is dynamically linked, and the image is for static ones: it needs the interpreter /lib64/ld-linux-x86-64.so.2 and libc.so.6, libm.so.6.",
-    hint: 'Link it statically. C and C++: x86_64-linux-gnu-gcc -static, musl-gcc -static, or zig cc -target x86_64-linux-musl -static. Go: CGO_ENABLED=0 GOOS=linux GOARCH=amd64 go build, without -buildmode=pie. Rust: cargo build --release --target x86_64-unknown-linux-musl, or RUSTFLAGS="-C target-feature=+crt-static". Or build with executables: "any".',
+    hint: 'Link it statically. C and C++: x86_64-linux-gnu-gcc -static, musl-gcc -static, or zig cc -target x86_64-linux-musl -static. Go: CGO_ENABLED=0 GOOS=linux GOARCH=amd64 go build, without -buildmode=pie. Rust: cargo build --release --target x86_64-unknown-linux-musl, or RUSTFLAGS="-C target-feature=+crt-static". Or use a base that has what it needs, with executables: "self-contained".',
   });
 });
 

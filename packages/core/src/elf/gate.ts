@@ -65,7 +65,7 @@ function refusalOf(report: ExecutableReport, isProgram: boolean): Diagnostic | u
       code: "EXECUTABLE_SCRIPT",
       severity: "error",
       message: `The file is a script; it needs the interpreter ${report.interpreter || "that it does not name"}.`,
-      hint: 'Start a static program instead, or build with executables: "any".',
+      hint: 'Start a static program instead, or use a base that has the interpreter, with executables: "any".',
     };
   }
   return undefined;
@@ -77,6 +77,6 @@ function dynamicRefusal({ interpreter, needed, elf, platform }: ExecutableReport
     code: "EXECUTABLE_DYNAMIC",
     severity: "error",
     message: `The program is dynamically linked, and the image is for static ones: it needs the interpreter ${interpreter ?? "(unreadable)"} and ${libraries}.`,
-    hint: `${staticHint(platform, elf)} Or build with executables: "any".`,
+    hint: `${staticHint(platform, elf)} Or use a base that has what it needs, with executables: "self-contained".`,
   };
 }

@@ -2,7 +2,7 @@ import { formatPlatform, type Diagnostic, type Platform } from "@undocked/regist
 import { cpuLevelProblem, floatProblem } from "./cpu-level.ts";
 import { DynamicFlag } from "./dynamic.ts";
 import type { ElfFacts } from "./elf.ts";
-import { compilerTarget, describeMachine, machineMatch } from "./machine.ts";
+import { architectureOf, compilerTarget, describeMachine, machineMatch } from "./machine.ts";
 
 /** Why an ELF file does not start on a platform, and what about it may surprise, in the order in which the kernel would meet it. */
 export function elfProblems(elf: ElfFacts, platform: Platform): readonly Diagnostic[] {
@@ -58,10 +58,13 @@ function machineProblem(elf: ElfFacts, platform: Platform): Diagnostic | undefin
   const match = machineMatch(elf, platform);
   if (match === "match" || match === undefined) return undefined;
   const target = compilerTarget(platform);
+  const its = architectureOf(elf);
+  const orElse =
+    its === undefined ? "" : ` Or build the image for ${formatPlatform({ os: "linux", architecture: its })}.`;
   const hint =
     target === undefined
       ? `Build it for ${formatPlatform(platform)}.`
-      : `Build it for ${formatPlatform(platform)}: GOARCH=${target.goarch} go build, cargo build --target ${target.rust}, ${target.gcc}-gcc, or zig cc -target ${target.zig}. Or build the image for its platform.`;
+      : `Build it for ${formatPlatform(platform)}: GOARCH=${target.goarch} go build, cargo build --target ${target.rust}, ${target.gcc}-gcc, or zig cc -target ${target.zig}.${orElse}`;
   if (match === "compatible") {
     return warning(
       "EXECUTABLE_WRONG_MACHINE",

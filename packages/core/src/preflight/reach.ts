@@ -1,3 +1,4 @@
+import { baseName, joinPath } from "../context/path.ts";
 import type { SourceNode } from "../context/source-tree.ts";
 import type { Walk } from "./image-files.ts";
 import {
@@ -108,7 +109,7 @@ export function reach(
         message: `${missing(walk, role, path)}${movedFrom(trial, path) ?? ""}`,
         hint:
           movedFrom(trial, path) === undefined
-            ? missingHint(role, path)
+            ? (meant(trial, role, path) ?? missingHint(role, path))
             : `Copy to /usr${directoryOf(path)} instead, so that ${directoryOf(path)} stays a link.`,
       },
     );
@@ -169,6 +170,20 @@ function movedFrom({ files }: Trial, path: string): string | undefined {
 
 function directoryOf(path: string): string {
   return `/${path.split("/")[1] ?? ""}`;
+}
+
+/** What whoever wrote the path may have meant: it has words that belong apart, or is a file of the working directory. */
+function meant(trial: Trial, role: Role, path: string): string | undefined {
+  if (role !== "program") return undefined;
+  const isFile = (at: string): boolean =>
+    trial.files.walk(fromWorkingDirectory(trial, at)).node?.kind === "file";
+  const words = path.trim().split(/\s+/);
+  const [first = ""] = words;
+  if (words.length > 1 && isFile(first)) return `Write its words apart: ${JSON.stringify(words)}.`;
+  const near = `./${baseName(path)}`;
+  return near !== path && isFile(near)
+    ? `Name ${joinPath(trial.workingDirectory, baseName(path))}, which is there.`
+    : undefined;
 }
 
 function missingHint(role: Role, path: string): string {
