@@ -1,6 +1,7 @@
-import { mkdir, realpath } from "node:fs/promises";
+import { realpath } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
+import { makeDirectory } from "../files/make-directory.ts";
 import { writeWholeFile } from "../files/whole-file.ts";
 import { isDockerHub } from "../oci/reference.ts";
 import { findLogin, parseCredentialFile } from "./config-file.ts";
@@ -143,7 +144,7 @@ async function credentialFile({
 
 async function writeConfig(path: string, config: unknown): Promise<void> {
   try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await makeDirectory(dirname(path), { mode: 0o700 });
     await writeWholeFile(path, `${JSON.stringify(config, undefined, "\t")}\n`, { mode: 0o600 });
   } catch (error) {
     throw new CredentialError("CREDENTIAL_FILE_INVALID", `The credential file ${path} cannot be written.`, {

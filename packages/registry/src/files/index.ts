@@ -1,5 +1,5 @@
 export { checkWritable, destinationOf, writeNamedFile, type Destination } from "./destination.ts";
-export { makeDirectory } from "./make-directory.ts";
+export { makeDirectory, type MakeDirectoryOptions } from "./make-directory.ts";
 export { placeNew } from "./place-new.ts";
 export { inScratch, scratchDirectory, writeScratch, type WritableFile } from "./scratch.ts";
 export { writeWholeFile, type Durability, type WholeFileOptions } from "./whole-file.ts";

@@ -19,6 +19,20 @@ test("parents are made, and what is there stays, also the root", async () => {
   expect((await stat(join(path, "c"))).isDirectory()).toBe(true);
 });
 
+test.skipIf(process.platform === "win32")(
+  "a mode is that of each directory that is made, and of none that is there",
+  async () => {
+    await makeDirectory(join(directory, "there"), { mode: 0o755 });
+    await makeDirectory(join(directory, "there", "a", "b"), { mode: 0o700 });
+    const mode = async (path: string): Promise<number> => (await stat(join(directory, path))).mode & 0o777;
+    expect(await mode("there/a")).toBe(0o700);
+    expect(await mode("there/a/b")).toBe(0o700);
+    expect((await mode("there")) & 0o700).toBe(0o700);
+    await makeDirectory(join(directory, "there"), { mode: 0o500 });
+    expect((await mode("there")) & 0o700).toBe(0o700);
+  },
+);
+
 test("a parent that is a file is refused", async () => {
   await writeFile(join(directory, "file"), "");
   await expect(makeDirectory(join(directory, "file", "a", "b"))).rejects.toMatchObject({ code: "ENOTDIR" });

@@ -2,23 +2,28 @@ import { mkdir, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { hasCode } from "./absent.ts";
 
+export interface MakeDirectoryOptions {
+  /** Of each directory that is made; the umask takes from it. Default: 0777. */
+  readonly mode?: number;
+}
+
 /** Makes a directory and its parents. Node's own recursive mkdir never ends where none can be made, as in /proc. */
-export async function makeDirectory(path: string): Promise<void> {
+export async function makeDirectory(path: string, options: MakeDirectoryOptions = {}): Promise<void> {
   try {
-    await mkdir(path);
+    await mkdir(path, options);
   } catch (error) {
     if (hasCode(error, "EEXIST")) return;
     if (hasCode(error, "ENOENT") && dirname(path) !== path) {
-      await makeDirectory(dirname(path));
-      return await makeOne(path);
+      await makeDirectory(dirname(path), options);
+      return await makeOne(path, options);
     }
     if (!(await isDirectory(path))) throw error;
   }
 }
 
 /** Another process may have been faster. */
-async function makeOne(path: string): Promise<void> {
-  await mkdir(path).catch((error: unknown) => {
+async function makeOne(path: string, options: MakeDirectoryOptions): Promise<void> {
+  await mkdir(path, options).catch((error: unknown) => {
     if (!hasCode(error, "EEXIST")) throw error;
   });
 }
