@@ -12,6 +12,9 @@ export const usage: Usage = {
   flags: {
     platform: { value: "OS/ARCH[/VARIANT]", help: "Only the image for this platform (default: all)" },
     referrers: { help: "Copy what refers to it too: signatures, attestations" },
+    "foreign-layers": {
+      help: "Copy layers that must not be distributed too; what the source does not have comes from their own URLs",
+    },
     convert: { value: "oci|docker", help: "Give its manifests these media types, and another digest" },
     quiet: { short: "q", help: "Print the result alone" },
     ...registryFlags,
@@ -26,7 +29,9 @@ export const command: Command = async (argv, io, signal) => {
   const [source, destination] = [parsePlace(from, io.cwd), parsePlace(to, io.cwd)];
   const convert = choiceOf(flags, "convert", ["oci", "docker"]);
   const display = flags.is("quiet") ? silentDisplay() : progressDisplay("auto", io);
-  await using client = registryClient(await registryOptions(flags, io, display.note));
+  const withForeign = flags.is("foreign-layers");
+  const registry = await registryOptions(flags, io, display.note);
+  await using client = registryClient({ ...registry, foreignLayers: withForeign ? "fetch" : "never" });
   await using target = await openTarget(destination, source, client);
   await using image = await openPlace(source, client, signal);
   const root = await betweenPlaces(source, destination, () =>
@@ -39,6 +44,7 @@ export const command: Command = async (argv, io, signal) => {
   const options: CopyOptions = {
     tags: [target.tag],
     referrers: flags.is("referrers"),
+    foreignLayers: withForeign ? "copy" : "skip",
     signal,
     ...(convert === undefined ? {} : { convert }),
     ...(isOneRegistry ? { mountFrom: () => source.reference.repository } : {}),
