@@ -120,12 +120,17 @@ describe.skipIf(!canMount)("on a file system of its own (needs: unshare --mount)
     },
   );
 
-  test("the user's own that fills up on the way is told with what to do, among it to build without one", async () => {
-    const { lines } = await run(`
-      mount -t tmpfs -o size=64k,mode=755 none $cache
-      XDG_CACHE_HOME=$cache $undocked $build 2>&1 | grep -o "\\[[A-Z_]*\\]\\|or build without one\\|^ *at .*"`);
-    expect(lines).toEqual(["[CACHE_UNUSABLE]", "or build without one"]);
-  });
+  test.each(["size=16k", "size=64k", "size=32m,nr_inodes=6"])(
+    "the user's own that fills up on the way with %s is done without, with a warning",
+    async (room) => {
+      const { lines, output } = await run(`
+        mount -t tmpfs -o ${room},mode=755 none $cache
+        XDG_CACHE_HOME=$cache $undocked $build 2>&1 | grep -o "^sha256:.*\\|CACHE_UNUSABLE\\|^ *at .*"
+        echo left: $(find $cache -name "*.tmp")`);
+      expect(lines).toEqual(["CACHE_UNUSABLE", expected, "left:"]);
+      await checkOutput(output);
+    },
+  );
 
   test("temporary files without room are told as such, and none is left", async () => {
     const { lines } = await run(`

@@ -1,13 +1,16 @@
+import type { Diagnostic } from "@undocked/registry";
 import { DEFAULT_CACHE_SIZE, keepWithin } from "../cache/keep-within.ts";
 import type { BuiltImage } from "./built-image.ts";
 import type { CheckedInput } from "./check-input.ts";
 import { checkOutputs } from "./check-outputs.ts";
+import type { BuildEvent } from "./event.ts";
 import { readNamed, type NamedInput } from "./named-input.ts";
 import { checkOptions, type BuildOptions } from "./options.ts";
 import { buildRecords } from "./record.ts";
 import { scope } from "./scope.ts";
+import { PlaceError } from "./system-error.ts";
 import { unchangedImage } from "./unchanged.ts";
-import { usableCache, writingToCache } from "./usable-cache.ts";
+import { goneWithout, usableCache, writingToCache } from "./usable-cache.ts";
 import { openWorkspace } from "./workspace.ts";
 
 /**
@@ -19,15 +22,34 @@ import { openWorkspace } from "./workspace.ts";
  * @throws {UndockedError} with a code of the README's table; `diagnostics` has each fault with its place
  */
 export async function buildImage(options: BuildOptions = {}): Promise<BuiltImage> {
-  return await build(checkOptions(options));
+  const asked = checkOptions(options);
+  // Offline, the cache is all that there is.
+  if (asked.cache !== undefined || asked.offline === true) return await build(asked);
+  let isDelivered = false;
+  const onEvent = (event: BuildEvent): void => {
+    isDelivered ||= event.kind === "output";
+    asked.onEvent?.(event);
+  };
+  try {
+    return await build({ ...asked, onEvent });
+  } catch (error) {
+    if (!(error instanceof PlaceError) || error.code !== "CACHE_UNUSABLE" || isDelivered) throw error;
+    // The user's own has filled up on the way: from the beginning, as what it has may be half of what is needed.
+    return await build({ ...asked, cache: false }, { answers: true, warnings: [goneWithout(error)] });
+  }
 }
 
-interface Recording {
+interface Attempt {
   /** Whether the image may come from the record of an earlier build. */
   readonly answers: boolean;
+  /** Of what came before. */
+  readonly warnings?: readonly Diagnostic[];
 }
 
-async function build(options: BuildOptions, { answers }: Recording = { answers: true }): Promise<BuiltImage> {
+async function build(
+  options: BuildOptions,
+  { answers, warnings: earlier = [] }: Attempt = { answers: true },
+): Promise<BuiltImage> {
   const { cache, warnings } = await usableCache(options);
   const own = { ...options, cache };
   const named = readNamed(own);
@@ -61,7 +83,7 @@ async function build(options: BuildOptions, { answers }: Recording = { answers: 
           workspace,
           signal,
           hold: held.hold,
-          warnings,
+          warnings: [...earlier, ...warnings],
           records,
         });
       } catch (error) {

@@ -33,10 +33,13 @@ export async function usableCache({ cache }: BuildOptions): Promise<UsableCache>
     return { cache: directory, warnings: [] };
   } catch (error) {
     if (cache !== undefined || !(error instanceof PlaceError)) throw error;
-    const message = `${error.message} Nothing is kept for the next build.`;
-    const told = { hint: error.hint ?? hint };
-    return { cache: false, warnings: [{ code: "CACHE_UNUSABLE", severity: "warning", message, ...told }] };
+    return { cache: false, warnings: [goneWithout(error)] };
   }
+}
+
+/** Tells that a build goes on without the user's own cache. */
+export function goneWithout({ code, message, hint = FULL }: PlaceError): Diagnostic {
+  return { code, severity: "warning", message: `${message} Nothing is kept for the next build.`, hint };
 }
 
 /** What is not there, or stands in the place of a directory, is made anew by who writes. */
