@@ -46,9 +46,14 @@ describe("an entry", () => {
   });
 
   test("behind a segment may be in its page, where pages may be large", async () => {
-    const behind = 0x404000;
-    expect((await of("linux/amd64", { entry: behind }))?.message).toContain("where nothing is loaded");
-    expect((await of("linux/arm64", { entry: behind }))?.message).not.toContain("where nothing is loaded");
+    const code = Buffer.alloc(0x2000, 1);
+    const segments = [{ ...load(0x401000, Pf.rx), fileSize: 0x100 }];
+    const bytes = Buffer.from(
+      buildWordElf({ entry: 0x403000, segments, size: 0x4000, parts: [[0x2000, code]] }),
+    );
+    expect((await faultOf(new Uint8Array(bytes)))?.message).toContain("where nothing is loaded");
+    bytes.writeUInt16LE(183, 18);
+    expect(await faultOf(new Uint8Array(bytes))).toBeUndefined();
   });
 
   test("is a loader's business, or else that of whoever else starts the program", async () => {
@@ -102,6 +107,16 @@ describe("what some machines start is a warning", () => {
       severity: "warning",
     });
   });
+});
+
+test("segments that share a page of large pages alone start on small ones", async () => {
+  const segments = [load(0x400000, Pf.rx), load(0x401000, Pf.rw), stack(Pf.rw)];
+  const bytes = Buffer.from(buildWordElf({ entry: 0x400000, segments }));
+  for (const machine of [183, 21, 258, 62]) {
+    bytes.writeUInt16LE(machine, 18);
+    bytes.writeUInt32LE(2, 48);
+    expect(await faultOf(new Uint8Array(bytes))).toBeUndefined();
+  }
 });
 
 test("the older ABI of PowerPC begins at the address of an address", async () => {

@@ -20,9 +20,9 @@ const zeroIsNothing: ReadonlySet<number> = new Set([Machine.mips, Machine.arm]);
 
 /** No kernel has smaller ones, and where some have larger ones, what these refuse those refuse. */
 const PAGE = 4096n;
-/** Of the machines whose kernels have them all of one size; of the others, the largest. */
+/** Machines whose kernels have no other. */
 const onePageSize: ReadonlySet<number> = new Set([3, 6, 22, 40, 62, 243]);
-const LARGEST_PAGE = 65_536n;
+const pageSizes = [PAGE, 16_384n, 65_536n] as const;
 /** The default of `vm.mmap_min_addr`, below which only privileged processes map anything. */
 const LOWEST_ADDRESS = 65_536n;
 /** Bytes. */
@@ -111,57 +111,76 @@ function tooLarge(loads: readonly Segment[]): MappingFault | undefined {
   );
 }
 
-/** Where the first instruction would be. */
+/** What the first instruction is on kernels of every page size: if it is one on some of them, the program may start. */
 async function entryFault(
   file: Window,
   header: ElfHeader,
   loads: readonly Segment[],
   interpreter: string | undefined,
 ): Promise<MappingFault | undefined> {
+  const sizes = onePageSize.has(header.machine) ? [PAGE] : pageSizes;
+  const found = await Promise.all(sizes.map((page) => noEntry(file, header, loads, page)));
+  const [fault] = found;
+  if (fault === undefined || found.includes(undefined)) return undefined;
+  // What an interpreter that nobody knows does with the entry is its own business.
+  const isJumpedTo = interpreter === undefined || isLoaderName(baseName(interpreter));
+  const isCertain = isJumpedTo && found.every((each) => each?.severity === "error");
+  return {
+    code: "EXECUTABLE_NO_ENTRY",
+    severity: isCertain ? "error" : "warning",
+    message: `The program begins at ${hex(header.entry)}, ${fault.where}.`,
+  };
+}
+
+/** Why there is no instruction to begin with. */
+interface NoEntry {
+  readonly where: string;
+  readonly severity: MappingFault["severity"];
+}
+
+async function noEntry(
+  file: Window,
+  header: ElfHeader,
+  loads: readonly Segment[],
+  page: bigint,
+): Promise<NoEntry | undefined> {
   const { machine } = header;
   // The lowest bit says the instruction set.
   const hasMode = machine === Machine.arm || machine === Machine.mips;
   const entry = hasMode ? header.entry & ~1n : header.entry;
-  const page = onePageSize.has(machine) ? PAGE : LARGEST_PAGE;
   const down = (at: bigint): bigint => at - (at % page);
   const up = (at: bigint): bigint => down(at + page - 1n);
-  // What an interpreter that nobody knows does with the entry is its own business.
-  const isJumpedTo = interpreter === undefined || isLoaderName(baseName(interpreter));
-  const noEntry = (why: string, severity: MappingFault["severity"] = "error"): MappingFault => ({
-    code: "EXECUTABLE_NO_ENTRY",
-    severity: isJumpedTo ? severity : "warning",
-    message: `The program begins at ${hex(header.entry)}, ${why}.`,
-  });
+  const certain = (where: string): NoEntry => ({ where, severity: "error" });
 
-  if (loads.length === 0) return noEntry("and no segment of it is loaded: there is no PT_LOAD");
+  if (loads.length === 0) return certain("and no segment of it is loaded: there is no PT_LOAD");
   // Of segments that share a page the last one has it.
   const load = loads.findLast(
     ({ address, memorySize }) =>
       memorySize > 0 && entry >= down(address) && entry < up(address + BigInt(memorySize)),
   );
-  if (load === undefined) return noEntry("where nothing is loaded");
+  if (load === undefined) return certain("where nothing is loaded");
   const { address, offset, fileSize, memorySize, flags } = load;
   const at = entry - address + BigInt(offset);
   const isCleared = (flags & Flag.write) !== 0 && memorySize > fileSize;
   const end = address + BigInt(fileSize);
   const isFromFile = fileSize > 0 && entry < (isCleared ? end : up(end));
   if (isFromFile && down(at) >= BigInt(file.size)) {
-    return noEntry("which is loaded from behind the end of the file");
+    return certain("which is loaded from behind the end of the file");
   }
   if (!isFromFile || (await isZero(file, Number(at)))) {
-    return zeroIsNothing.has(machine) ? undefined : noEntry("where there is nothing but zeros");
+    return zeroIsNothing.has(machine) ? undefined : certain("where there is nothing but zeros");
   }
   // The entry of the older ABI of PowerPC is the address of its address.
   const isDescriptor = machine === Machine.ppc64 && (header.flags & 3) !== 2;
   if ((flags & Flag.execute) !== 0 || isDescriptor) return undefined;
   return mayExecuteData(header, load)
-    ? noEntry("in a segment that only older kernels execute", "warning")
-    : noEntry("in a segment that is not executable");
+    ? { where: "in a segment that only older kernels execute", severity: "warning" }
+    : certain("in a segment that is not executable");
 }
 
-/** Whether no instruction is at a place of a file; what is behind the file's end is zero too. */
+/** Whether no instruction is at a place of a file; what is outside of the file is none either. */
 async function isZero(file: Window, at: number): Promise<boolean> {
-  if (at >= file.size) return true;
+  if (at < 0 || at >= file.size) return true;
   const { byteOffset, byteLength, buffer } = await file.view(at, Math.min(16, file.size - at));
   return new Uint8Array(buffer, byteOffset, byteLength).every((byte) => byte === 0);
 }
