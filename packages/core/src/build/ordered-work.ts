@@ -63,20 +63,6 @@ export function orderedWork(signal?: AbortSignal): OrderedWork {
   };
 }
 
-/** What work gives that others wait for, too; who is stopped waits no longer, and the work goes on. */
-export async function unlessStopped<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  let stop: () => void = () => {};
-  const stopped = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason);
-    signal.addEventListener("abort", stop, { once: true });
-  });
-  try {
-    return await Promise.race([work, stopped]);
-  } finally {
-    signal.removeEventListener("abort", stop);
-  }
-}
-
 function comparePlaces(a: Place, b: Place): number {
   for (let at = 0; at < Math.min(a.length, b.length); at += 1) {
     const difference = (a[at] ?? 0) - (b[at] ?? 0);

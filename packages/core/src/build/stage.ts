@@ -1,4 +1,5 @@
 import { digestOf, encodeJson, formatPlatform, type HistoryEntry, type Platform } from "@undocked/registry";
+import { unlessStopped } from "../cache/unless-stopped.ts";
 import { memoryTree } from "../context/memory-tree.ts";
 import type { SourceTree } from "../context/source-tree.ts";
 import type { Entry } from "../layer/entry.ts";
@@ -17,7 +18,7 @@ import { platformOfStage, refusedExecutables } from "./executables.ts";
 import { faults, located, locatedAsync } from "./faults.ts";
 import { stepKey } from "./local-check.ts";
 import type { ExecutablePolicy } from "./options.ts";
-import { orderedWork, unlessStopped, type OrderedWork, type Place } from "./ordered-work.ts";
+import { orderedWork, type OrderedWork, type Place } from "./ordered-work.ts";
 import { layPlanned, type PlannedStep } from "./planned-copy.ts";
 import { forPlatform } from "./platform-faults.ts";
 import type { Scope } from "./scope.ts";

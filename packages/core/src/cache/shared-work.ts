@@ -1,3 +1,5 @@
+import { unlessStopped } from "./unless-stopped.ts";
+
 /** Work under way, and who waits for it. */
 interface Running<T> {
   readonly result: Promise<T>;
@@ -28,12 +30,10 @@ export function sharedWork<T>(): SharedWork<T> {
   }
 
   async function wait(one: Running<T>, signal: AbortSignal | undefined): Promise<T> {
-    const leave = abortion(signal);
     one.waiting++;
     try {
-      return await Promise.race([one.result, leave.reached]);
+      return await unlessStopped(signal, one.result);
     } finally {
-      leave.forget();
       one.waiting--;
       if (one.waiting === 0) {
         one.stop.abort(signal?.reason);
@@ -54,17 +54,4 @@ export function sharedWork<T>(): SharedWork<T> {
       return await work(signal ?? new AbortController().signal);
     }
   };
-}
-
-/** Rejects when the signal is aborted, and else never. */
-function abortion(signal: AbortSignal | undefined): { readonly reached: Promise<never>; forget(): void } {
-  let listener = (): void => {};
-  const reached = new Promise<never>((_, reject) => {
-    listener = () => {
-      const reason: unknown = signal?.reason;
-      reject(reason instanceof Error ? reason : new Error(String(reason)));
-    };
-    signal?.addEventListener("abort", listener, { once: true });
-  });
-  return { reached, forget: () => signal?.removeEventListener("abort", listener) };
 }
