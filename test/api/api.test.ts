@@ -25,3 +25,30 @@ test.each(folders)("the public API of packages/%s is the one that is written dow
   );
   await expect(sections.join("\n")).toMatchFileSnapshot(`./${folder}.snapshot.txt`);
 });
+
+// What an editor shows when somebody points at the name: a sentence before any tag.
+test.each(folders)("every export of packages/%s says what it is", (folder) => {
+  const manifest = JSON.parse(readFileSync(`${root}packages/${folder}/package.json`, "utf8")) as {
+    exports: Record<string, string | { types: string }>;
+  };
+  const sources = new Set<string>();
+  const read = (path: string): string => {
+    const source = readFileSync(path, "utf8");
+    sources.add(source);
+    return source;
+  };
+  const api = Object.values(manifest.exports)
+    .filter((target) => typeof target !== "string")
+    .map(({ types }) => publicApi(`${root}packages/${folder}/${types}`, read))
+    .join("\n");
+  const described = new Set([...sources].flatMap(describedIn));
+  const names = [...api.matchAll(/^export (?:declare )?(?:abstract )?(?:class|const|function|interface|type) ([\w$]+)/gm)];
+  expect(names.length).toBeGreaterThan(0);
+  expect(names.map(([, name]) => name).filter((name) => !described.has(name))).toEqual([]);
+});
+
+function describedIn(source: string): readonly (string | undefined)[] {
+  const declarations =
+    /\/\*\*[\s*]*(?![@\s*])(?:(?!\*\/)[^])*\*\/\n(?:export )?(?:declare )?(?:abstract )?(?:class|const|function|interface|type) ([\w$]+)/g;
+  return [...source.matchAll(declarations)].map(([, name]) => name);
+}

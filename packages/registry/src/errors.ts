@@ -23,6 +23,7 @@ export interface Diagnostic {
   readonly hint?: string;
 }
 
+/** What an error tells besides its code and message. */
 export interface UndockedErrorOptions {
   readonly location?: Location;
   readonly hint?: string;

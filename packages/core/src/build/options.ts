@@ -16,11 +16,16 @@ import type { BuildEvent } from "./event.ts";
 /** What the caller of {@link buildImage} asked for is not what can be asked for. */
 export class OptionsError extends UndockedError<"OPTIONS_INVALID"> {}
 
+/** What the executables that a build adds must be; `executables` of {@link BuildOptions} says what each means. */
 export type ExecutablePolicy = "static" | "self-contained" | "any";
 
 /** What becomes of faults that stop a start. */
 export type PreflightPolicy = "error" | "warn" | "off";
 
+/**
+ * Where an image is written: `path` is a directory for a layout, else a file. `tag` is its name there; the default is the tag of the
+ * first of `tags`, or `latest`, and all of `tags` in a docker-archive.
+ */
 export type Output =
   | { readonly type: "oci-layout"; readonly path: string; readonly tag?: string }
   | { readonly type: "oci-archive"; readonly path: string; readonly tag?: string }

@@ -13,6 +13,7 @@ export interface CacheUsage {
   readonly references: { readonly files: number; readonly size: number };
 }
 
+/** How much of a cache may stay. */
 export interface PruneOptions {
   /** Bytes that may stay; what was written or of use the longest time ago goes first. Default: any number. */
   readonly maxSize?: number;
@@ -23,6 +24,7 @@ export interface PruneOptions {
 /** Folders of the directory. Nothing else in it is ours, and nothing else is looked at. */
 const PARTS = ["content", "indexes", "recipes", "references"] as const;
 
+/** How many files and bytes each part of a cache has; nothing, if there is no such directory. */
 export async function cacheUsage(directory: string): Promise<CacheUsage> {
   const usageOf = async (part: keyof CacheUsage): Promise<{ files: number; size: number }> => {
     const files = await filesOf(directory, part);

@@ -4,6 +4,7 @@ import type { Proof } from "../preflight/proof.ts";
 import { imagesOf } from "./documents.ts";
 import { readLayers } from "./image-root.ts";
 
+/** Of which image of an index is asked, and when to stop. */
 export interface CheckOptions extends CallOptions {
   /** One of an index's platforms. Default: all. */
   readonly platform?: Platform;

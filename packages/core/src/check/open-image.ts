@@ -22,6 +22,7 @@ export interface OpenedImage extends AsyncDisposable {
   readonly source: BlobSource;
 }
 
+/** How an image is found. */
 export interface OpenImageOptions extends CallOptions {
   readonly client: RegistryClient;
   /** What relative paths start at. Default: the working directory. */

@@ -87,6 +87,7 @@ export interface Glance {
   look(path: string): Glimpse | undefined;
 }
 
+/** A path's attributes, with what its content can be told apart by. */
 export interface Glimpse {
   readonly node: SourceNode;
   /** Of a file's content. */

@@ -22,8 +22,10 @@ export interface Dockerfile {
   readonly warnings: readonly Diagnostic[];
 }
 
+/** The character of `# escape=`. */
 export type Escape = "\\" | "`";
 
+/** `# syntax=`: the front end that the file asks for, which is read and not used. */
 export interface SyntaxDirective {
   /** The front end's image, as written up to the first blank. */
   readonly reference: string;
@@ -56,6 +58,7 @@ export interface Statement {
   readonly child?: Statement;
 }
 
+/** A here-document of COPY, ADD or RUN. */
 export interface Heredoc {
   readonly name: string;
   /** In a statement as it stands in the text; in COPY and ADD without the tabs that `chomp` takes away. */
@@ -68,6 +71,7 @@ export interface Heredoc {
   readonly chomp: boolean;
 }
 
+/** FROM and what follows it, up to the next FROM. */
 export interface Stage {
   readonly index: number;
   /** In lower case. */
@@ -78,8 +82,10 @@ export interface Stage {
   readonly instructions: readonly StageInstruction[];
 }
 
+/** Every instruction of a stage, told apart by `kind`. */
 export type Instruction = FromInstruction | StageInstruction;
 
+/** What may stand below a FROM, told apart by `kind`. */
 export type StageInstruction =
   | AddInstruction
   | ArgInstruction
@@ -113,19 +119,23 @@ export interface FromInstruction extends InstructionOf<"from"> {
   readonly as?: string;
 }
 
+/** `key=value` as it is written, before variables are put in place. */
 export interface KeyValue {
   readonly key: string;
   readonly value: string;
 }
 
+/** `ARG key[=value]…` */
 export interface ArgInstruction extends InstructionOf<"arg"> {
   readonly args: readonly { readonly key: string; readonly value?: string }[];
 }
 
+/** `ENV key=value…` */
 export interface EnvInstruction extends InstructionOf<"env"> {
   readonly pairs: readonly KeyValue[];
 }
 
+/** `LABEL key=value…` */
 export interface LabelInstruction extends InstructionOf<"label"> {
   readonly pairs: readonly KeyValue[];
 }
@@ -141,12 +151,14 @@ interface CopyArguments {
   readonly exclude: readonly string[];
 }
 
+/** `COPY [--from=…] source… destination` */
 export interface CopyInstruction extends InstructionOf<"copy">, CopyArguments {
   /** A stage's name or index, an image or a named context; absent: the build context. */
   readonly from?: string;
   readonly parents: boolean;
 }
 
+/** `ADD [--checksum=…] source… destination` */
 export interface AddInstruction extends InstructionOf<"add">, CopyArguments {
   readonly checksum?: string;
   readonly keepGitDir: boolean;
@@ -159,43 +171,53 @@ export type CommandLine =
   | { readonly form: "exec"; readonly words: readonly string[] }
   | { readonly form: "shell"; readonly text: string };
 
+/** `CMD`, in exec or shell form. */
 export interface CmdInstruction extends InstructionOf<"cmd"> {
   readonly command: CommandLine;
 }
 
+/** `ENTRYPOINT`, in exec or shell form. */
 export interface EntrypointInstruction extends InstructionOf<"entrypoint"> {
   readonly command: CommandLine;
 }
 
+/** `RUN`, which is read and never carried out. */
 export interface RunInstruction extends InstructionOf<"run"> {
   readonly command: CommandLine;
   readonly heredocs: readonly Heredoc[];
 }
 
+/** `SHELL`: what shell forms after it are given to. */
 export interface ShellInstruction extends InstructionOf<"shell"> {
   readonly words: readonly string[];
 }
 
+/** `EXPOSE port[/protocol]…` */
 export interface ExposeInstruction extends InstructionOf<"expose"> {
   readonly ports: readonly string[];
 }
 
+/** `VOLUME path…` */
 export interface VolumeInstruction extends InstructionOf<"volume"> {
   readonly paths: readonly string[];
 }
 
+/** `WORKDIR path` */
 export interface WorkdirInstruction extends InstructionOf<"workdir"> {
   readonly path: string;
 }
 
+/** `USER user[:group]` */
 export interface UserInstruction extends InstructionOf<"user"> {
   readonly user: string;
 }
 
+/** `STOPSIGNAL signal` */
 export interface StopsignalInstruction extends InstructionOf<"stopsignal"> {
   readonly signal: string;
 }
 
+/** `MAINTAINER name`, which has been deprecated for long. */
 export interface MaintainerInstruction extends InstructionOf<"maintainer"> {
   readonly maintainer: string;
 }
@@ -210,6 +232,7 @@ export interface HealthcheckInstruction extends InstructionOf<"healthcheck"> {
   readonly retries: number;
 }
 
+/** `ONBUILD instruction`: for builds that begin with this image. */
 export interface OnbuildInstruction extends InstructionOf<"onbuild"> {
   /** The trigger's text, heredoc bodies included. */
   readonly expression: string;

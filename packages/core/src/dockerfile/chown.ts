@@ -3,6 +3,7 @@ import { WordError } from "./error.ts";
 /** An owner as written: a number, or a name for the image's own passwd or group. */
 export type OwnerWord = number | string;
 
+/** Whom `--chown` gives a file to: user and group, each by number or name. */
 export interface Chown {
   /** 0 when only a group was given. */
   readonly user: OwnerWord;

@@ -1,5 +1,6 @@
 import { UndockedError, type Diagnostic, type Location } from "@undocked/registry";
 
+/** What is wrong with a Dockerfile. */
 export type DockerfileErrorCode =
   /** The text is not a Dockerfile. */
   | "DOCKERFILE_SYNTAX"

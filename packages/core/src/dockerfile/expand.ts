@@ -7,6 +7,7 @@ import { WordList } from "./word-list.ts";
 /** Gives a variable's value, or undefined when it is not set. */
 export type Lookup = (name: string) => string | undefined;
 
+/** What becomes of quotes, escapes and names that are not set. */
 export interface ExpandOptions {
   /** `\` unless a directive says otherwise. */
   readonly escape?: Escape;
@@ -18,6 +19,7 @@ export interface ExpandOptions {
   readonly unset?: "empty" | "keep";
 }
 
+/** A word with its variables in place. */
 export interface Expansion {
   /** The text as one word. */
   readonly text: string;

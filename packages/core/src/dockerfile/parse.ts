@@ -13,6 +13,7 @@ import { readInstruction } from "./instructions.ts";
 import { locationOf, readLines, type SourceLines } from "./lines.ts";
 import { readStatements } from "./statements.ts";
 
+/** How a Dockerfile is called. */
 export interface ParseOptions {
   /** What places call the text; `Dockerfile` unless given. */
   readonly file?: string;

@@ -3,6 +3,7 @@ import { DynamicFlag } from "./dynamic.ts";
 import { elfReport, type ExecutableReport } from "./inspect.ts";
 import { staticHint } from "./static-hint.ts";
 
+/** What an executable is judged for. */
 export interface StaticGateOptions {
   /** As the message names the file. */
   readonly path: string;

@@ -11,6 +11,7 @@ export interface LibraryRoot {
   read(file: RootFile, limit: number): Promise<Uint8Array | undefined>;
 }
 
+/** What a path of a {@link LibraryRoot} leads to. */
 export interface RootFile {
   /** Where it really is: absolute, without links. */
   readonly path: string;

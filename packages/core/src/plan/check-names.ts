@@ -24,4 +24,5 @@ export const checkNames = [
   "WorkdirRelativePath",
 ] as const;
 
+/** A build check of BuildKit's, by its name. */
 export type CheckName = (typeof checkNames)[number];

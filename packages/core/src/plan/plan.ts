@@ -35,6 +35,7 @@ export interface RequiredBase {
   readonly at: Location;
 }
 
+/** One stage of the Dockerfile, with its steps in order and everything expanded. */
 export interface StagePlan {
   /** In the text, 0-based. */
   readonly index: number;
@@ -51,12 +52,14 @@ export interface StagePlan {
   readonly at: Location;
 }
 
+/** What a stage begins with. */
 export type StageBase =
   | { readonly kind: "scratch" }
   | ImageSource
   | { readonly kind: "stage"; readonly index: number }
   | NamedSource;
 
+/** An image of a registry, as `FROM` or `--from` names it. */
 export interface ImageSource {
   readonly kind: "image";
   readonly key: string;
@@ -64,6 +67,7 @@ export interface ImageSource {
   readonly platform: Platform;
 }
 
+/** A named context of the caller's. */
 export interface NamedSource {
   readonly kind: "named";
   readonly key: string;
@@ -113,6 +117,7 @@ interface CopyWords {
   readonly exclude: readonly string[];
 }
 
+/** A file whose content stands in the Dockerfile. */
 export interface HeredocFile {
   readonly name: string;
   readonly content: string;

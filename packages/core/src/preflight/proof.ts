@@ -15,6 +15,7 @@ export interface Proof {
   readonly findings: readonly Finding[];
 }
 
+/** Who the image's program runs as. */
 export interface UserFacts {
   /** As the configuration says it; empty for none, which is root. */
   readonly name: string;

@@ -27,6 +27,7 @@ import { findProgram } from "./program.ts";
 import { removeTree } from "./remove-tree.ts";
 import { unpack } from "./unpack.ts";
 
+/** What the program is asked, and how long it may take to answer. */
 export interface ProbeOptions extends CallOptions {
   /** Default 8082. */
   readonly port?: number;

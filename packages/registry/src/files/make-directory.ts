@@ -2,6 +2,7 @@ import { mkdir, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { hasCode } from "./absent.ts";
 
+/** For whom a directory is. */
 export interface MakeDirectoryOptions {
   /** Of each directory that is made; the umask takes from it. Default: 0777. */
   readonly mode?: number;

@@ -11,6 +11,7 @@ import { makeDirectory } from "./make-directory.ts";
  */
 export type Durability = "synced" | "scratch";
 
+/** How a file is kept, and for whom. */
 export interface WholeFileOptions {
   /** Default: `synced`, its name as well. */
   readonly durability?: Durability;

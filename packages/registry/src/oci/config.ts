@@ -33,6 +33,7 @@ export interface Healthcheck {
   readonly Retries?: number;
 }
 
+/** What made a layer, or changed the configuration alone (image-spec, config.md). */
 export interface HistoryEntry {
   readonly created?: string;
   readonly created_by?: string;

@@ -1,6 +1,7 @@
 import { createHash, type Hash } from "node:crypto";
 import { FormatError } from "../errors.ts";
 
+/** The algorithms that the image spec has registered and that are taken here. */
 export type DigestAlgorithm = "sha256" | "sha512";
 
 /** `algorithm:hex` of some bytes (OCI image-spec, descriptor.md#digests). Only {@link parseDigest} and hashing make one. */
@@ -8,11 +9,16 @@ export type Digest = `${DigestAlgorithm}:${string}`;
 
 const PATTERN = /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/;
 
+/** Whether a value is a digest: a known algorithm and as many lower-case hexadecimal digits as it has. */
 export function isDigest(value: unknown): value is Digest {
   return typeof value === "string" && PATTERN.test(value);
 }
 
-/** @throws {FormatError} `DIGEST_INVALID` */
+/**
+ * A text as a digest.
+ *
+ * @throws {FormatError} `DIGEST_INVALID`
+ */
 export function parseDigest(text: string): Digest {
   if (isDigest(text)) return text;
   throw new FormatError("DIGEST_INVALID", `${JSON.stringify(text.slice(0, 200))} is not a digest.`, {
@@ -20,6 +26,7 @@ export function parseDigest(text: string): Digest {
   });
 }
 
+/** What a digest was made by. */
 export function digestAlgorithm(digest: Digest): DigestAlgorithm {
   return digest.startsWith("sha512:") ? "sha512" : "sha256";
 }
@@ -29,6 +36,7 @@ export function digestHex(digest: Digest): string {
   return digest.slice(digest.indexOf(":") + 1);
 }
 
+/** The digest of bytes; of a text, of its UTF-8. */
 export function digestOf(bytes: Uint8Array | string, algorithm: DigestAlgorithm = "sha256"): Digest {
   return digestOfHash(createHash(algorithm).update(bytes), algorithm);
 }
@@ -48,6 +56,7 @@ export interface Tally {
   digest(): Digest;
 }
 
+/** Counts and hashes bytes as they pass. */
 export function tally(algorithm: DigestAlgorithm = "sha256"): Tally {
   const hash = createHash(algorithm);
   let size = 0;

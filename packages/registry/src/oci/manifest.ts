@@ -26,6 +26,7 @@ export interface Index {
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
+/** What a document of a registry is: a manifest or an index. */
 export type ManifestDocument =
   | { readonly kind: "manifest"; readonly mediaType: string; readonly manifest: Manifest }
   | { readonly kind: "index"; readonly mediaType: string; readonly index: Index };

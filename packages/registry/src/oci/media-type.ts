@@ -18,10 +18,12 @@ export const MediaType = {
 /** How a layer's tar is compressed. */
 export type Compression = "none" | "gzip" | "zstd";
 
+/** Whether it is the media type of an index, OCI's or Docker's. */
 export function isIndexType(mediaType: string): boolean {
   return mediaType === MediaType.ociIndex || mediaType === MediaType.dockerManifestList;
 }
 
+/** Whether it is the media type of a manifest of one image, OCI's or Docker's. */
 export function isManifestType(mediaType: string): boolean {
   return mediaType === MediaType.ociManifest || mediaType === MediaType.dockerManifest;
 }

@@ -18,6 +18,7 @@ import { nodeFetchTransport } from "./transport.ts";
 import type { UploadOptions } from "./upload.ts";
 import type { TimeLimits } from "./watchdog.ts";
 
+/** How registries are spoken to. Every field is optional; what is read of the machine can be handed in instead. */
 export interface RegistryClientOptions {
   /**
    * Who we are: by registry host, or asked for each repository when a registry wants to know. Default: what docker and
@@ -74,7 +75,11 @@ export interface RegistryClient extends AsyncDisposable {
 
 const defaultLimits: TimeLimits = { headersMs: 60_000, idleMs: 60_000 };
 
-/** @throws {TypeError} for an option that is none */
+/**
+ * The repositories of registries, over one set of connections, logins and limits. Nothing is asked before something is wanted.
+ *
+ * @throws {TypeError} for an option that is none
+ */
 export function registryClient(from: RegistryClientOptions = {}): RegistryClient {
   const options = checkedOptions(from);
   const transport = options.transport ?? nodeFetchTransport();

@@ -10,6 +10,7 @@ export interface RegistryLine extends Line {
   readonly turn: Turns;
 }
 
+/** A repository: `library/alpine` of `docker.io`. */
 export interface RepositoryName {
   /** The canonical host. */
   readonly registry: string;

@@ -16,6 +16,7 @@ import { watched, type TimeLimits } from "./watchdog.ts";
 /** A file of the web could not be had. */
 export class DownloadError extends UndockedError<"DOWNLOAD_FAILED"> {}
 
+/** How a file of the web is fetched. */
 export interface DownloadOptions extends CallOptions {
   /** It is not closed. */
   readonly transport: Transport;

@@ -1,6 +1,7 @@
 /** What the client does, for progress and logs. URLs are redacted; there is no secret in any of them. */
 export type RegistryEvent = RequestEvent | RetryEvent | TokenEvent | RateLimitEvent | WarningEvent;
 
+/** A request was answered. */
 export interface RequestEvent {
   readonly kind: "request";
   readonly method: string;
@@ -8,6 +9,7 @@ export interface RequestEvent {
   readonly status: number;
 }
 
+/** A request is tried again after a while. */
 export interface RetryEvent {
   readonly kind: "retry";
   readonly method: string;
@@ -21,6 +23,7 @@ export interface RetryEvent {
   readonly reason: string;
 }
 
+/** A token server gave a token. */
 export interface TokenEvent {
   readonly kind: "token";
   readonly registry: string;

@@ -9,6 +9,7 @@ export interface TlsOptions {
   readonly insecure?: boolean;
 }
 
+/** One request, as it goes over the wire. */
 export interface HttpRequest {
   readonly method: string;
   readonly url: string;
@@ -27,6 +28,7 @@ export interface HttpRequest {
   readonly signal?: AbortSignal;
 }
 
+/** An answer whose body is still to be read. */
 export interface HttpResponse {
   readonly status: number;
   /** Repeated headers are joined with `, `. */

@@ -22,6 +22,7 @@ const specCodes = [
   "UNSUPPORTED",
 ] as const;
 
+/** The distribution spec's own codes, and ours for what never reaches a registry. */
 export type RegistryErrorCode =
   | (typeof specCodes)[number]
   /** No connection, or it broke. */

@@ -10,6 +10,7 @@ import { addressToProxy, asProxyError, forwarded, tunnelled } from "./proxy-agen
 import { proxyFor, type Environment } from "./proxy.ts";
 import { publicLookup } from "./public-lookup.ts";
 
+/** How connections are made. */
 export interface NodeFetchTransportOptions {
   /** Milliseconds to connect, TLS included. Default 30,000. */
   readonly connectTimeoutMs?: number;

@@ -80,6 +80,7 @@ function mayHelp(error: RegistryError, attempt: number): boolean {
   return error.status === 401 ? attempt === 0 : mayPass(error);
 }
 
+/** Of an upload whose content is still being made. */
 export interface StreamOptions extends CallOptions {
   /** Told of chunks of the content that nobody looks at any more, so that their memory can be used again. Some are never told of. */
   readonly onSent?: (chunk: Uint8Array) => void;

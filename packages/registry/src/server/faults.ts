@@ -27,6 +27,7 @@ export interface FaultMatch {
 /** How a registry is made to misbehave, for the tests of its clients. */
 export type Fault = FaultMatch & FaultKind;
 
+/** What goes wrong with a request. */
 export type FaultKind =
   | { readonly kind: "delay"; readonly ms: number }
   /** Answers with an error instead, as 429 with `retryAfter`, or 503. */

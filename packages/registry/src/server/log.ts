@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders } from "node:http";
 /** What a client showed of who it is; never the secret. */
 export type CredentialKind = "none" | "basic" | "bearer" | "other";
 
+/** A request that was answered, without its secrets. */
 export interface LoggedRequest {
   readonly method: string;
   /** With its query, as sent. */

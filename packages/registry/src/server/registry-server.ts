@@ -12,6 +12,7 @@ import type { Storage } from "./storage.ts";
 import { uploads } from "./uploads.ts";
 import type { RegistryAuth } from "./users.ts";
 
+/** What a registry keeps, who may do what, and what goes wrong. */
 export interface RegistryServerOptions {
   /**
    * A directory, which may have been used before; `"memory"`; or one of `memoryStorage()` and `directoryStorage()`, to be

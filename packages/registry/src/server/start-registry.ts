@@ -3,6 +3,7 @@ import { createServer as createHttpsServer } from "node:https";
 import { isIPv6, type AddressInfo } from "node:net";
 import { registryServer, type RegistryServer, type RegistryServerOptions } from "./registry-server.ts";
 
+/** Where the registry listens, besides what it is. */
 export interface StartRegistryOptions extends RegistryServerOptions {
   /** Default: one that is free. */
   readonly port?: number;

@@ -12,6 +12,7 @@ export interface Storage {
   draft(): Promise<Draft>;
 }
 
+/** A file of the storage, of which any part can be read. */
 export interface StoredFile {
   /** Bytes. */
   readonly size: number;

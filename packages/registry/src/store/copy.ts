@@ -14,6 +14,7 @@ import {
 import { referrerGraph } from "./referrers.ts";
 import type { BlobSource, CallOptions, NamedSink, ReferrerSource } from "./store.ts";
 
+/** What goes along with the root, and the names that it gets. */
 export interface CopyOptions extends GraphCopyOptions {
   /** What the root is named in the target. Default: nothing. */
   readonly tags?: readonly string[];

@@ -35,6 +35,7 @@ export type CopyEvent =
   /** Bytes handed over so far; it begins again at 0 when an upload is tried again. */
   | { readonly kind: "progress"; readonly target: Descriptor; readonly bytes: number };
 
+/** How what a root points to is copied. */
 export interface GraphCopyOptions {
   /** How many blobs are under way at once. Default: 4. */
   readonly concurrency?: number;

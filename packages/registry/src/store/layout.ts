@@ -32,6 +32,7 @@ import type { LocalStore, ReferrerSource, Resolver, Tagger } from "./store.ts";
 import { unknownContent } from "./unknown-content.ts";
 import { abortable, readAll, verified } from "./verify.ts";
 
+/** An OCI image layout: a directory (image-spec, image-layout.md). */
 export interface OciLayout extends LocalStore, Resolver, Tagger, ReferrerSource {
   /** The roots that the layout names, in its order. */
   roots(): Promise<readonly Descriptor[]>;

@@ -6,6 +6,7 @@ import type { LocalStore, ReferrerSource, Resolver, Tagger } from "./store.ts";
 import { unknownContent } from "./unknown-content.ts";
 import { abortable, contentOf, readAll, verified } from "./verify.ts";
 
+/** A store that lies in memory, and goes with the process. */
 export interface MemoryStore extends LocalStore, Resolver, Tagger, ReferrerSource {}
 
 /** Keeps content in memory: for tests, and for images that are small. */

@@ -15,6 +15,7 @@ import { openTarFile, type TarFile } from "./tar-file.ts";
 import { unknownContent } from "./unknown-content.ts";
 import { abortable, readAll, verified } from "./verify.ts";
 
+/** An OCI layout in a tar that is being written. */
 export interface OciArchiveSink extends ArchiveSink, ReferrerSource {}
 
 /** An OCI layout as one tar file, to be written. The same images under the same names give the same bytes. */
@@ -45,6 +46,7 @@ export interface ArchiveSource extends BlobSource, Resolver, AsyncDisposable {
   roots(): Promise<readonly Descriptor[]>;
 }
 
+/** An OCI layout in a tar that is read. */
 export interface OciArchiveSource extends ArchiveSource, ReferrerSource {}
 
 /**

@@ -1,6 +1,7 @@
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { Digest } from "../oci/digest.ts";
 
+/** What every call takes that can wait. */
 export interface CallOptions {
   readonly signal?: AbortSignal;
 }
@@ -16,6 +17,7 @@ export interface BlobSource {
   exists(target: Descriptor, options?: CallOptions): Promise<boolean>;
 }
 
+/** What is known before a push. */
 export interface PushOptions extends CallOptions {
   /** Says that the target has just been asked, and does not have it. Default: it is asked where that can spare the sending. */
   readonly known?: "absent";
@@ -59,6 +61,7 @@ export interface NamedSink {
   ): Promise<void>;
 }
 
+/** What becomes of a mount that is refused. */
 export interface MountOptions extends CallOptions {
   /** Is given the upload that was opened instead, if there is one, and sees to its end. Default: it is given up. */
   readonly onUpload?: (upload: OpenedUpload) => void;
@@ -69,6 +72,7 @@ export interface Mounter {
   mount(target: Descriptor, from: string, options?: MountOptions): Promise<boolean>;
 }
 
+/** Which referrers are wanted. */
 export interface ReferrersOptions extends CallOptions {
   /** Only those of this type. */
   readonly artifactType?: string;
@@ -92,6 +96,8 @@ export interface ReplayableContent extends AsyncIterable<Uint8Array> {
 }
 
 /**
+ * Content that can be read again, so that an upload which is cut off can begin anew.
+ *
  * @param open - called anew for every reading
  * @param verified - the digest, if what is opened throws before the end of anything else
  */
@@ -103,6 +109,7 @@ export function replayable(open: () => AsyncIterable<Uint8Array>, verified?: Dig
   };
 }
 
+/** Whether content can be read again. */
 export function isReplayable(content: AsyncIterable<Uint8Array>): content is ReplayableContent {
   return "replayable" in content && content.replayable === true;
 }
