@@ -61,23 +61,39 @@ export const configSizeLimit: number = 8 * 1024 * 1024;
 // Go writes nil slices and maps as null: what is null is absent.
 const absentIfNull = <T extends z.ZodType>(schema: T) =>
   z.preprocess((value) => value ?? undefined, schema.optional());
+const text = absentIfNull(z.string());
+const number = absentIfNull(z.number());
 const strings = absentIfNull(z.array(z.string()));
 const set = absentIfNull(z.record(z.string(), z.looseObject({})));
 
 const schema = z.looseObject({
+  created: text,
+  author: text,
   architecture: z.string(),
   os: z.string(),
+  "os.version": text,
+  variant: text,
   config: absentIfNull(
     z.looseObject({
-      User: absentIfNull(z.string()),
+      User: text,
       ExposedPorts: set,
       Env: strings,
       Entrypoint: strings,
       Cmd: strings,
+      Healthcheck: absentIfNull(
+        z.looseObject({
+          Test: strings,
+          Interval: number,
+          Timeout: number,
+          StartPeriod: number,
+          StartInterval: number,
+          Retries: number,
+        }),
+      ),
       Volumes: set,
-      WorkingDir: absentIfNull(z.string()),
+      WorkingDir: text,
       Labels: absentIfNull(z.record(z.string(), z.string())),
-      StopSignal: absentIfNull(z.string()),
+      StopSignal: text,
       Shell: strings,
       OnBuild: strings,
     }),
@@ -86,8 +102,15 @@ const schema = z.looseObject({
     type: z.literal("layers"),
     diff_ids: z.preprocess((value) => value ?? [], z.array(z.custom<DiffId>(isDigest, "not a digest"))),
   }),
-  history: absentIfNull(z.array(z.looseObject({ empty_layer: absentIfNull(z.boolean()) }))),
+  history: absentIfNull(
+    z.array(z.looseObject({ empty_layer: absentIfNull(z.boolean()) }).refine(isOfTexts, "not texts")),
+  ),
 });
+
+/** An entry's keys stay in the order in which the base has them: it goes into the images that are made from it as it is. */
+function isOfTexts(entry: Readonly<Record<string, unknown>>): boolean {
+  return ["created", "created_by", "author", "comment"].every((key) => text.safeParse(entry[key]).success);
+}
 
 /**
  * Reads an image's configuration; unknown fields are kept, `null` fields are absent.
