@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import {
   appendFileSync,
   chmodSync,
@@ -52,6 +53,14 @@ export const harms: Readonly<Record<string, Harm>> = {
     rmSync(path);
     mkdirSync(join(path, "a/b"), { recursive: true });
     writeFileSync(join(path, "a/b/c"), "c");
+  },
+  "is a fifo"(path) {
+    rmSync(path);
+    execFileSync("mkfifo", [path]);
+  },
+  "is a link to a device without end"(path) {
+    rmSync(path);
+    symlinkSync("/dev/zero", path);
   },
   "is a link to nothing"(path) {
     rmSync(path);

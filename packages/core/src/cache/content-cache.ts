@@ -1,4 +1,4 @@
-import { lstat, readFile, rm, stat, unlink, utimes } from "node:fs/promises";
+import { lstat, rm, stat, unlink, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import {
   ContentError,
@@ -12,6 +12,7 @@ import {
   type OciLayout,
   type Resolver,
 } from "@undocked/registry";
+import { readPlainFile } from "@undocked/registry/files";
 
 /** Content up to this size is looked at in memory; larger content that was found here is read twice the first time. */
 const HELD = 1024 * 1024;
@@ -77,7 +78,7 @@ export function contentCache(directory: string): LocalStore & Resolver {
 }
 
 /** What the file system says of a file that was changed, or of something else in its place. */
-const DAMAGE: ReadonlySet<unknown> = new Set(["EACCES", "EIO", "EISDIR", "ELOOP", "EPERM"]);
+const DAMAGE: ReadonlySet<unknown> = new Set(["EACCES", "EIO", "EISDIR", "ELOOP", "ENXIO", "EPERM"]);
 
 function isDamage(error: unknown): boolean {
   return (
@@ -106,7 +107,8 @@ async function mend(directory: string, layout: OciLayout): Promise<void> {
   }
   const marker = join(directory, "oci-layout");
   const index = join(directory, "index.json");
-  const isMarked = async (): Promise<boolean> => (await readFile(marker, "utf8")) === MARKER;
+  const isMarked = async (): Promise<boolean> =>
+    (await readPlainFile(marker, MARKER.length))?.toString("utf8") === MARKER;
   const isListed = async (): Promise<boolean> =>
     (await lstat(index)).isFile() && Array.isArray(await layout.roots());
   const isWhole = (await isGood(marker, isMarked)) && (await isGood(index, isListed));

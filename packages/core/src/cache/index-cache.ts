@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
-import { readFile, utimes } from "node:fs/promises";
+import { utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { gunzip, gzip } from "node:zlib";
 import { digestHex, digestOf, isDigest, type Digest } from "@undocked/registry";
-import { writeWholeFile } from "@undocked/registry/files";
+import { readPlainFile, writeWholeFile } from "@undocked/registry/files";
 import { z } from "zod";
 import type { IndexEntry, LayerIndex } from "../rootfs/layer-index.ts";
 
@@ -32,7 +32,7 @@ export function indexCache(directory: string): IndexCache {
   return {
     async read(layer, collector = "") {
       const path = fileOf(layer, collector);
-      const bytes = await readFile(path).catch(() => undefined);
+      const bytes = await readPlainFile(path, LARGEST).catch(() => undefined);
       const index = bytes === undefined ? undefined : await decoded(layer, bytes).catch(() => undefined);
       if (index?.collector !== collector) return undefined;
       // What is of use is what pruning keeps the longest.

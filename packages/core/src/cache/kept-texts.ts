@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { readFile, utimes } from "node:fs/promises";
+import { utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { digestOf } from "@undocked/registry";
-import { writeWholeFile } from "@undocked/registry/files";
+import { readPlainFile, writeWholeFile } from "@undocked/registry/files";
 
 /** Texts by their keys, all of which can be found out again. */
 export interface KeptTexts {
@@ -18,7 +18,7 @@ export function keptTexts(directory: string): KeptTexts {
   return {
     async read(key) {
       const path = fileOf(key);
-      const labelled = await readFile(path, "utf8").catch(() => "");
+      const labelled = (await readPlainFile(path, LARGEST).catch(() => undefined))?.toString("utf8") ?? "";
       const text = labelled.slice(LABEL);
       if (labelled.slice(0, LABEL) !== label(key, text)) return undefined;
       const now = new Date();
@@ -30,6 +30,9 @@ export function keptTexts(directory: string): KeptTexts {
       writeWholeFile(fileOf(key), `${label(key, text)}${text}`, { durability: "scratch" }).catch(() => {}),
   };
 }
+
+/** More than what a build of a million files has looked at takes, and less than a text can be. */
+const LARGEST = 384 * 1024 * 1024;
 
 /** Length of a label: a digest and a line's end. */
 const LABEL = 72;

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { readFile, utimes } from "node:fs/promises";
+import { utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { digestOf, isDigest, type Descriptor, type Digest } from "@undocked/registry";
-import { writeWholeFile } from "@undocked/registry/files";
+import { readPlainFile, writeWholeFile } from "@undocked/registry/files";
 import { z } from "zod";
 
 /** What a name stood for when it was last asked for. */
@@ -27,7 +27,8 @@ export function referenceCache(directory: string): ReferenceCache {
   return {
     async read(name) {
       const path = fileOf(name);
-      const kept = parseKept(await readFile(path, "utf8").catch(() => ""));
+      const bytes = await readPlainFile(path, LARGEST).catch(() => undefined);
+      const kept = bytes === undefined ? undefined : parseKept(bytes.toString("utf8"));
       if (kept?.name !== name) return undefined;
       const now = new Date();
       // When it was last of use is what prune() goes by.
@@ -41,6 +42,9 @@ export function referenceCache(directory: string): ReferenceCache {
     },
   };
 }
+
+/** More than a name, of an image or of a file of the web, and a descriptor take. */
+const LARGEST = 1024 * 1024;
 
 interface Kept {
   readonly name: string;

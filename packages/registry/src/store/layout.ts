@@ -1,4 +1,4 @@
-import { open, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { readdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ContentError, FormatError } from "../errors.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
@@ -13,10 +13,11 @@ import {
 } from "../oci/digest.ts";
 import { encodeJson } from "../oci/json.ts";
 import { manifestSizeLimit, parseManifestDocument, type Index } from "../oci/manifest.ts";
-import { ifPresent } from "../files/absent.ts";
+import { hasCode, ifPresent } from "../files/absent.ts";
 import { readChunks, writeChunks } from "../files/chunks.ts";
 import { makeDirectory } from "../files/make-directory.ts";
 import { placeNew } from "../files/place-new.ts";
+import { openPlainFile, readPlainFile } from "../files/plain-file.ts";
 import { besideName, namingFile, writeWhole } from "../files/whole-file.ts";
 import {
   emptyIndex,
@@ -105,7 +106,7 @@ export function ociLayout(directory: string, options: OciLayoutOptions = {}): Oc
 
   const layout: OciLayout = {
     async *fetch(target, options) {
-      const file = await ifPresent(open(blobPath(target.digest)));
+      const file = await openPlainFile(blobPath(target.digest));
       if (file === undefined) throw unknownContent(target);
       try {
         // One byte more than there should be is enough to see that there are more.
@@ -153,17 +154,25 @@ export function ociLayout(directory: string, options: OciLayoutOptions = {}): Oc
 
 const INGEST = ".ingest";
 
+const LARGEST_MARKER = 4096;
+
 /** Writes what makes a directory a layout, where it is not one. */
 async function prepare(directory: string): Promise<void> {
   const marker = join(directory, "oci-layout");
-  const text = await ifPresent(readFile(marker, "utf8"));
+  const text = await readPlainFile(marker, LARGEST_MARKER).catch((error: unknown) => {
+    throw hasCode(error, "EFBIG") ? unknownVersion(marker) : error;
+  });
   if (text === undefined) {
     await makeDirectory(directory);
     await createFile(join(directory, "index.json"), encodeJson(emptyIndex));
     await createFile(marker, layoutVersion);
-  } else if (!/"imageLayoutVersion"\s*:\s*"1\.\d+\.\d+"/.test(text.slice(0, 4096))) {
-    throw new FormatError("LAYOUT_INVALID", `${marker} is of a version that is not known here.`);
+  } else if (!/"imageLayoutVersion"\s*:\s*"1\.\d+\.\d+"/.test(text.toString("utf8"))) {
+    throw unknownVersion(marker);
   }
+}
+
+function unknownVersion(marker: string): FormatError {
+  return new FormatError("LAYOUT_INVALID", `${marker} is of a version that is not known here.`);
 }
 
 /** Unlike a rename, a link never replaces what another process wrote meanwhile. */
@@ -189,12 +198,13 @@ async function removeStale(directory: string): Promise<void> {
 
 /** An index that is not there has no roots. */
 async function readIndex(path: string): Promise<Index> {
-  const bytes = await ifPresent(readLimited(path));
+  const bytes = await readLimited(path);
   return bytes === undefined ? emptyIndex : parseLayoutIndex(bytes, path);
 }
 
-async function readLimited(path: string): Promise<Uint8Array> {
-  const file = await open(path);
+async function readLimited(path: string): Promise<Uint8Array | undefined> {
+  const file = await openPlainFile(path);
+  if (file === undefined) return undefined;
   try {
     return await readAll(readChunks(file, 0, manifestSizeLimit + 1));
   } catch (error) {
@@ -206,7 +216,7 @@ async function readLimited(path: string): Promise<Uint8Array> {
 
 /** The descriptor of a manifest that is there without being a root. */
 async function describe(path: string, digest: Digest): Promise<Descriptor | undefined> {
-  const bytes = await ifPresent(readLimited(path));
+  const bytes = await readLimited(path);
   if (bytes === undefined || digestOf(bytes, digestAlgorithm(digest)) !== digest) return undefined;
   return { mediaType: parseManifestDocument(bytes).mediaType, digest, size: bytes.byteLength };
 }
