@@ -3,7 +3,7 @@ import { mkdtempSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { memoryTree, type BuildOptions } from "@undocked/core";
-import { contentOf, readAll, UndockedError } from "@undocked/registry";
+import { contentOf, encodeJson, MediaType, memoryStore, readAll, UndockedError } from "@undocked/registry";
 import { writeTar, type TarEntry, type TarHeader } from "@undocked/registry/tar";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { bytesContent } from "../../packages/core/src/context/memory-tree.ts";
@@ -11,7 +11,7 @@ import { walkTree } from "../../packages/core/src/context/source-tree.ts";
 import { indexLayer } from "../../packages/core/src/rootfs/index-layer.ts";
 import { emptyRootFs } from "../../packages/core/src/rootfs/rootfs.ts";
 import { startBench, type Bench } from "../support/build-and-read.ts";
-import { makeImage } from "../support/make-image.ts";
+import { makeImage, put } from "../support/make-image.ts";
 import type { ReadImage } from "../support/read-image.ts";
 import { findProgram } from "../support/tools.ts";
 
@@ -216,6 +216,64 @@ describe("cost", () => {
       expect(resolved).toBeGreaterThan(0);
     },
   );
+
+  const deep = "a/".repeat(2000);
+
+  test.each<readonly [string, string, () => readonly TarEntry[]]>([
+    [
+      "paths whose directories it does not list",
+      "directories of the paths",
+      () => numbers.slice(0, 1000).map((at) => entry(`loot/${at}/${deep}x`)),
+    ],
+    [
+      "extended attributes",
+      "header records",
+      () =>
+        numbers.slice(0, 160).map((at) => entry(`loot/${at}`, { xattrs: { "user.a": Buffer.alloc(9e5) } })),
+    ],
+  ])(
+    "GHSA-rp3h-jf77-q9p4: an image and an archive that hold memory by their %s are refused",
+    async (...row) => {
+      const [, message, entries] = row;
+      const [, whole, , archive] = await outcomes([folder("loot"), ...entries()]);
+      for (const one of [whole, archive])
+        expect(one).toMatchObject({
+          code: expect.stringMatching(/^(?:LAYER|TAR)_INVALID$/),
+          message: expect.stringContaining(message),
+        });
+    },
+  );
+
+  test("GHSA-rp3h-jf77-q9p4: a layer whose members lead through its own links, far down and many times, is refused", async () => {
+    const links = numbers.slice(0, 39).map((at) => symlink(`${deep}${at}`, `/${deep}${at + 1}`));
+    const members = numbers.slice(0, 100).map((at) => entry(`loot/${at}/x`));
+    const all = await outcomes([...links, folder(`${deep}39`), symlink("loot", `/${deep}0`), ...members]);
+    expect(all[1]).toMatchObject({ code: "LAYER_INVALID", message: expect.stringContaining("links") });
+  });
+
+  test("GHSA-rp3h-jf77-q9p4: an image with one layer ten thousand times is refused", async () => {
+    const store = memoryStore();
+    const tar = await readAll(writeTar([entry("loot", {}, "x")]));
+    const layer = await put(store, MediaType.ociLayer, tar);
+    const times = Array.from({ length: 10_000 }, () => layer);
+    const config = await put(
+      store,
+      MediaType.ociConfig,
+      encodeJson({
+        architecture: "amd64",
+        os: "linux",
+        rootfs: { type: "layers", diff_ids: times.map(({ digest }) => digest) },
+      }),
+    );
+    const manifest = { schemaVersion: 2, mediaType: MediaType.ociManifest, config, layers: times };
+    const root = await put(store, MediaType.ociManifest, encodeJson(manifest));
+    const evil = await bench.publish("times", { root, store });
+    const text = `FROM ${evil}\nCOPY f /f\n`;
+    expect(await outcome({ dockerfile: { text }, context: memoryTree({ f: "f" }) })).toMatchObject({
+      code: "MANIFEST_INVALID",
+      message: expect.stringContaining("10000 layers"),
+    });
+  });
 
   const zeros = 256 * 1024 * 1024;
   const limit = 4 * 1024 * 1024;

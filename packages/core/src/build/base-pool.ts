@@ -1,10 +1,17 @@
 import { resolve } from "node:path";
-import { ContentError, type CallOptions, type Descriptor, type ImageConfig } from "@undocked/registry";
+import {
+  ContentError,
+  FormatError,
+  type CallOptions,
+  type Descriptor,
+  type ImageConfig,
+} from "@undocked/registry";
 import { cachedIndex } from "../cache/index-cache.ts";
 import { sharedWork } from "../cache/shared-work.ts";
 import { directoryTree, type DirectoryTreeOptions } from "../context/directory-tree.ts";
 import { memoryTree } from "../context/memory-tree.ts";
 import type { SourceTree } from "../context/source-tree.ts";
+import { LayerError } from "../layer/layer-error.ts";
 import { layerFiles } from "../layer/layer-files.ts";
 import type { RequiredBase } from "../plan/plan.ts";
 import { executableFacts } from "../preflight/file-facts.ts";
@@ -164,6 +171,12 @@ async function readRootFs(image: BaseImage, options: BasePoolOptions): Promise<R
       `${image.name} has ${layers.length} layers, but its configuration lists ${diffIds.length}.`,
     );
   }
+  if (layers.length > MOST_LAYERS) {
+    throw new FormatError(
+      "MANIFEST_INVALID",
+      `${image.name} has ${layers.length} layers; no more than ${MOST_LAYERS} are read.`,
+    );
+  }
   const root = emptyRootFs();
   const indexes = await layerIndexes(image, options);
   for (const [position, index] of indexes.entries()) {
@@ -182,14 +195,28 @@ async function readRootFs(image: BaseImage, options: BasePoolOptions): Promise<R
   return root;
 }
 
+/** Container engines stack 127 or 500; an image has one configuration for all of them. */
+const MOST_LAYERS = 1000;
+
+/** Things in all of an image's layers. */
+const MOST_ENTRIES = 2_000_000;
+
 function layerIndexes(image: BaseImage, options: BasePoolOptions): Promise<readonly LayerIndex[]> {
   const reading = orderedWork(options.call.signal);
+  let entries = 0;
   return reading.all(
     image.manifest.layers.map((layer, position) =>
       // Offline nothing is worth stopping, and all that is missing is to be found.
-      reading.run(options.workspace.offline === undefined ? [position] : [], (signal) =>
-        layerIndex({ layer, name: `Layer ${position + 1} of ${image.name}` }, image, signal, options),
-      ),
+      reading.run(options.workspace.offline === undefined ? [position] : [], async (signal) => {
+        const name = `Layer ${position + 1} of ${image.name}`;
+        const index = await layerIndex({ layer, name }, image, signal, options);
+        entries += index.entries.length;
+        if (entries <= MOST_ENTRIES) return index;
+        throw new LayerError(
+          "LAYER_INVALID",
+          `${image.name} has more than ${MOST_ENTRIES} files in its layers.`,
+        );
+      }),
     ),
   );
 }

@@ -11,6 +11,7 @@ import type { ChangeSet } from "./change-set.ts";
 import { CopyError } from "./copy-error.ts";
 import { makeDirectories, notDirectory } from "./directories.ts";
 import { longestOf } from "./index-layer.ts";
+import { linkBudget, type LinkBudget } from "./link-budget.ts";
 import type { Owner } from "./owner.ts";
 import type { LayerContent } from "./rootfs.ts";
 
@@ -55,15 +56,26 @@ export async function isArchive(file: AsyncIterable<Uint8Array>): Promise<boolea
 export async function unpackArchive(changes: ChangeSet, step: ArchiveStep): Promise<void> {
   const { path: destination } = changes.root.resolve(cleanPath(step.destination));
   makeDirectories(changes, destination, { uid: 0, gid: 0, ...step.owner, mode: 0o755, mtime: step.now });
-  const seen: Seen = { links: new Map(), earlierOf: earlierFiles() };
+  const seen: Seen = { links: new Map(), earlierOf: earlierFiles(), budget: linkBudget(tooManyLinks) };
+  let unlisted = 0;
   for await (const { header } of readTar(inflated(step.archive), step.limits)) {
     const length = longestOf(header);
     if (length > LONGEST_PATH)
       throw new FormatError("TAR_INVALID", `The archive has a path of ${length} characters.`);
+    const before = changes.made.size;
     unpack(changes, destination, header, step, seen);
+    unlisted += (changes.made.size - before) * length;
+    if (unlisted > MOST_UNLISTED)
+      throw new FormatError(
+        "TAR_INVALID",
+        "The archive leaves out too many directories of the paths that it lists.",
+      );
   }
   settleLinks(changes, seen.links);
 }
+
+/** Characters of paths; of a path of 4096 each could make 2048 directories. */
+const MOST_UNLISTED = 64 * 1024 * 1024;
 
 /** A file to which the archive's hard links lead, as the last of them says. */
 interface LinkedFile {
@@ -80,6 +92,11 @@ interface Seen {
   readonly links: LinkedFiles;
   /** Asked once for each file. */
   readonly earlierOf: (path: string) => number;
+  readonly budget: LinkBudget;
+}
+
+function tooManyLinks(): FormatError {
+  return new FormatError("TAR_INVALID", "The archive's members lead through too many links.");
 }
 
 function unpack(
@@ -87,13 +104,13 @@ function unpack(
   destination: string,
   header: TarHeader,
   step: ArchiveStep,
-  { links, earlierOf }: Seen,
+  { links, earlierOf, budget }: Seen,
 ): void {
   const inner = cleanPath(header.path);
-  const path = inner === "/" ? destination : placeOf(changes, destination, inner, step);
+  const path = inner === "/" ? destination : placeOf(changes, destination, inner, step, budget);
   const there = changes.root.lstat(path);
   if (there?.kind === "directory" && header.kind !== "directory") changes.remove(path);
-  if (header.kind === "hardlink") return linkTo(changes, destination, path, header, step, links);
+  if (header.kind === "hardlink") return linkTo(changes, destination, path, header, step, links, budget);
   if (there !== undefined && there.kind !== "directory") changes.remove(path);
   const node: SourceNode = {
     kind: header.kind,
@@ -112,11 +129,17 @@ function unpack(
 }
 
 /** Where a member goes: links on the way lead inside the destination, as in a chroot, and missing parents are made. */
-function placeOf(changes: ChangeSet, destination: string, inner: string, step: ArchiveStep): string {
-  const tree = subTree(changes.root, destination);
+function placeOf(
+  changes: ChangeSet,
+  destination: string,
+  inner: string,
+  step: ArchiveStep,
+  budget: LinkBudget,
+): string {
   const parent = parentPath(inner);
-  refuseDangling(tree, parent, inner);
+  const tree = budget.along(subTree(changes.root, destination), parent);
   const { path, node, obstacle } = resolveInside(tree, parent, { missing: "stop" });
+  if (node === undefined) refuseDangling(tree, parent, inner);
   const place = below(destination, path);
   if (obstacle !== undefined && node === undefined) throw inTheWay(changes, below(destination, obstacle));
   // Nobody's: `--chown` is for what the archive lists.
@@ -129,19 +152,29 @@ function below(destination: string, inner: string): string {
 }
 
 /** A directory is not made where a link leads. */
-function refuseDangling(tree: SourceTree, parent: string, inner: string): void {
-  let at = "";
-  for (const name of parent.split("/").filter((each) => each !== "")) {
-    at += `/${name}`;
-    if (resolveInside(tree, at, { missing: "stop" }).node !== undefined) continue;
-    const { node } = resolveInside(tree, at, { last: "keep", missing: "stop" });
-    if (node?.kind !== "symlink") return;
-    throw new CopyError(
-      "COPY_CONFLICT",
-      `open ${inner}: no such file or directory: the archive goes through ${at}, a link to ${node.linkTarget ?? ""}.`,
-      { hint: "Links lead inside the directory into which the archive is unpacked: unpack it at /." },
-    );
+function refuseDangling(tree: Pick<SourceTree, "lstat">, missing: string, inner: string): void {
+  const at = firstMissing(tree, missing);
+  const { node } = resolveInside(tree, at, { last: "keep", missing: "stop" });
+  if (node?.kind !== "symlink") return;
+  throw new CopyError(
+    "COPY_CONFLICT",
+    `open ${inner}: no such file or directory: the archive goes through ${at}, a link to ${node.linkTarget ?? ""}.`,
+    { hint: "Links lead inside the directory into which the archive is unpacked: unpack it at /." },
+  );
+}
+
+/** The uppermost directory of a path that is not there; below it nothing is, so that it can be found by halves. */
+function firstMissing(tree: Pick<SourceTree, "lstat">, path: string): string {
+  const names = path.slice(1).split("/");
+  const above = (count: number): string => `/${names.slice(0, count).join("/")}`;
+  let found = 0;
+  let missing = names.length;
+  while (missing - found > 1) {
+    const middle = (found + missing) >>> 1;
+    if (resolveInside(tree, above(middle), { missing: "stop" }).node === undefined) missing = middle;
+    else found = middle;
   }
+  return above(missing);
 }
 
 function inTheWay(changes: ChangeSet, path: string): CopyError {
@@ -159,8 +192,9 @@ function linkTo(
   header: TarHeader,
   step: ArchiveStep,
   links: LinkedFiles,
+  budget: LinkBudget,
 ): void {
-  const target = placeOf(changes, destination, cleanPath(header.linkTarget ?? ""), step);
+  const target = placeOf(changes, destination, cleanPath(header.linkTarget ?? ""), step, budget);
   const node = changes.root.lstat(target);
   if (node === undefined || node.kind === "directory") {
     throw new CopyError(

@@ -1,5 +1,5 @@
 import { bytesContent } from "../context/memory-tree.ts";
-import { baseName, compareBytes, parentPath, sortByBytes } from "../context/path.ts";
+import { baseName, compareBytes, joinPath, parentPath, sortByBytes } from "../context/path.ts";
 import { resolveInside, type Resolved, type ResolveOptions } from "../context/resolve.ts";
 import type { FileContent, SourceNode, SourceTree } from "../context/source-tree.ts";
 import type { Entry } from "../layer/entry.ts";
@@ -16,6 +16,7 @@ import {
   type OwnEntry,
 } from "./held.ts";
 import type { IndexEntry, LayerIndex } from "./layer-index.ts";
+import { linkBudget, type LinkBudget } from "./link-budget.ts";
 
 /** Gives the bytes of a layer's files when somebody wants them. */
 export interface LayerContent {
@@ -72,16 +73,26 @@ export function emptyRootFs(): RootFs {
 function rootFsOf(top: Held, stepsSoFar: number): RootFs {
   let step = stepsSoFar;
 
+  /** Directories that no layer lists. */
+  let unlisted = 0;
+
   /** The directory looked into last: paths come in the order of a tree. Forgotten whenever something goes. */
   let recent: { readonly path: string; readonly children: Map<string, Held> } | undefined;
 
   function childrenAt(directory: string): Map<string, Held> | undefined {
     if (recent?.path === directory) return recent.children;
-    let at: Held | undefined = top;
-    for (const name of directory.split("/")) if (name !== "") at = childrenOf(at)?.get(name);
-    const children = childrenOf(at);
+    const children = childrenOf(walkTo(directory));
     if (children !== undefined) recent = { path: directory, children };
     return children;
+  }
+
+  function walkTo(directory: string): Held | undefined {
+    // Whoever goes down a tree, as in following links, comes from the directory above.
+    if (recent !== undefined && directory !== "/" && recent.path === parentPath(directory))
+      return recent.children.get(baseName(directory));
+    let at: Held | undefined = top;
+    for (const name of directory.split("/")) if (name !== "") at = childrenOf(at)?.get(name);
+    return at;
   }
 
   function find(path: string): Held | undefined {
@@ -92,8 +103,28 @@ function rootFsOf(top: Held, stepsSoFar: number): RootFs {
   function madeChildren(directory: string): Map<string, Held> {
     const known = childrenAt(directory);
     if (known !== undefined) return known;
-    hold(directory, { node: PLAIN_DIRECTORY });
-    return childrenAt(directory) ?? new Map<string, Held>();
+    let children = childrenOf(top) ?? new Map<string, Held>();
+    for (const name of directory.split("/")) {
+      if (name === "") continue;
+      let below = childrenOf(children.get(name));
+      if (below === undefined) {
+        countUnlisted();
+        below = new Map<string, Held>();
+        children.set(name, { node: PLAIN_DIRECTORY, children: below });
+      }
+      children = below;
+    }
+    recent = { path: directory, children };
+    return children;
+  }
+
+  function countUnlisted(): void {
+    unlisted += 1;
+    if (unlisted <= MOST_UNLISTED) return;
+    throw new LayerError(
+      "LAYER_INVALID",
+      `The image's layers leave out more than ${MOST_UNLISTED} directories of the paths that they list.`,
+    );
   }
 
   function hold(path: string, held: Omit<Held, "children">): void {
@@ -135,15 +166,20 @@ function rootFsOf(top: Held, stepsSoFar: number): RootFs {
   }
 
   /** Where a member of the current layer goes when the layer itself has put a link on the way. */
-  function placeOf(path: string, ownLinks: ReadonlySet<string>): string {
+  function placeOf(path: string, { links, budget }: OwnLinks): string {
     const parent = parentPath(path);
-    if (ownLinks.size === 0) return path;
-    for (let at = parent; at !== "/"; at = parentPath(at)) {
-      if (!ownLinks.has(at) || find(at)?.node.kind !== "symlink") continue;
-      const { path: real } = resolveInside(tree, parent);
-      return real === "/" ? `/${baseName(path)}` : `${real}/${baseName(path)}`;
+    if (links.size === 0 || childrenAt(parent) !== undefined || !leadsThrough(parent, links)) return path;
+    return joinPath(resolveInside(budget.along(tree, parent), parent).path, baseName(path));
+  }
+
+  function leadsThrough(directory: string, links: ReadonlySet<Held>): boolean {
+    let at: Held | undefined = top;
+    for (const name of directory.split("/")) {
+      if (name === "") continue;
+      at = childrenOf(at)?.get(name);
+      if (at === undefined || at.node.kind !== "directory") break;
     }
-    return path;
+    return at !== undefined && links.has(at);
   }
 
   const tree: RootFs = {
@@ -168,7 +204,7 @@ function rootFsOf(top: Held, stepsSoFar: number): RootFs {
         if (kind === "whiteout") remove(path);
         if (kind === "opaque") clear(path);
       }
-      const ownLinks = new Set<string>();
+      const ownLinks: OwnLinks = { links: new Set(), budget: linkBudget(tooManyLinks) };
       const repeated = new Map<string, number>();
       for (const { path, earlier } of index.entries) if (earlier !== undefined) repeated.set(path, earlier);
       for (const entry of index.entries) {
@@ -178,15 +214,16 @@ function rootFsOf(top: Held, stepsSoFar: number): RootFs {
           link(path, placeOf(entry.linkTarget ?? "/", ownLinks));
           continue;
         }
-        if (entry.kind === "symlink") ownLinks.add(path);
         const isLast = (repeated.get(entry.path) ?? 0) === (entry.earlier ?? 0);
         const kept = entry.kind === "file" && isLast ? index.files[entry.path] : undefined;
-        hold(path, {
+        const held: Held = {
           node: nodeOf(entry, entry.kind),
           ...(entry.kind === "file" ? { content: contentOf(entry, kept, content, index.collector) } : {}),
           ...(kept === undefined ? {} : { bytes: Buffer.from(kept, "base64") }),
           ...(entry.facts === undefined ? {} : { facts: entry.facts }),
-        });
+        };
+        if (entry.kind === "symlink") ownLinks.links.add(held);
+        hold(path, held);
       }
     },
     applyEntries(entries) {
@@ -236,6 +273,19 @@ function rootFsOf(top: Held, stepsSoFar: number): RootFs {
 
   return tree;
 }
+
+/** Links that the layer at hand has put there. */
+interface OwnLinks {
+  readonly links: Set<Held>;
+  readonly budget: LinkBudget;
+}
+
+function tooManyLinks(): LayerError {
+  return new LayerError("LAYER_INVALID", "The layer's members lead through too many of its own links.");
+}
+
+/** Real layers list nearly all of their directories; of a path of 4096 characters each could make 2048. */
+const MOST_UNLISTED = 250_000;
 
 /** The list itself where it is in byte order of paths already. */
 function inOrder(entries: readonly Entry[]): readonly Entry[] {

@@ -11,6 +11,8 @@ export interface TarLimits {
   readonly members?: number;
   /** Bytes of one pax or GNU header record. Default 1 MiB. */
   readonly metadata?: number;
+  /** Bytes of all such records: what they say of a member may be held as long as its name is. Default 128 MiB. */
+  readonly allMetadata?: number;
   /** Bytes of the whole archive. Default 64 GiB. */
   readonly total?: number;
 }
@@ -29,7 +31,8 @@ export async function* readTar(
   chunks: AsyncIterable<Uint8Array>,
   limits: TarLimits = {},
 ): AsyncGenerator<TarMember, void, void> {
-  const { members, metadata, total } = { ...DEFAULT_LIMITS, ...limits };
+  const { members, metadata: each, allMetadata: left, total } = { ...DEFAULT_LIMITS, ...limits };
+  const metadata: MetadataLimits = { each, left };
   const bytes = byteQueue(chunks, total);
   let expanded = 0;
   try {
@@ -72,7 +75,8 @@ export async function* readTar(
 export async function beginsTar(chunks: AsyncIterable<Uint8Array>): Promise<boolean> {
   const bytes = byteQueue(chunks, DEFAULT_LIMITS.total);
   try {
-    return (await nextHeader(bytes, DEFAULT_LIMITS.metadata)) !== undefined;
+    const { metadata: each, allMetadata: left } = DEFAULT_LIMITS;
+    return (await nextHeader(bytes, { each, left })) !== undefined;
   } catch (error) {
     if (error instanceof FormatError) return false;
     throw error;
@@ -84,8 +88,15 @@ export async function beginsTar(chunks: AsyncIterable<Uint8Array>): Promise<bool
 const DEFAULT_LIMITS: Required<TarLimits> = {
   members: 1_000_000,
   metadata: 1024 * 1024,
+  allMetadata: 128 * 1024 * 1024,
   total: 64 * 1024 ** 3,
 };
+
+/** Of header records, in bytes. */
+interface MetadataLimits {
+  readonly each: number;
+  left: number;
+}
 
 async function* bodyOf(
   bytes: ByteQueue,
@@ -117,7 +128,7 @@ interface Before {
 /** The next member's header with the records before it applied; `undefined` at the end of the archive. */
 async function nextHeader(
   bytes: ByteQueue,
-  metadata: number,
+  metadata: MetadataLimits,
 ): Promise<Header | "global records" | undefined> {
   const before: Before = {};
   for (let seen = 0; ; seen++) {
@@ -148,8 +159,11 @@ async function endOf(bytes: ByteQueue, block: Uint8Array | undefined, seen: numb
   return undefined;
 }
 
-async function metadataOf(bytes: ByteQueue, raw: RawHeader, limit: number): Promise<Uint8Array> {
-  if (raw.size < 0 || raw.size > limit) throw badField("size of a header record", String(raw.size));
+async function metadataOf(bytes: ByteQueue, raw: RawHeader, limits: MetadataLimits): Promise<Uint8Array> {
+  if (raw.size < 0 || raw.size > limits.each) throw badField("size of a header record", String(raw.size));
+  limits.left -= raw.size;
+  if (limits.left < 0)
+    throw new FormatError("TAR_INVALID", "The tar's header records have too many bytes in all.");
   const record = await bytes.take(raw.size);
   if (record === undefined && raw.size > 0) throw truncated();
   await bytes.skip(-raw.size & (BLOCK - 1));
@@ -160,11 +174,11 @@ async function applied(
   raw: RawHeader,
   { pax: records, path, linkTarget }: Before,
   bytes: ByteQueue,
-  limit: number,
+  { each }: MetadataLimits,
 ): Promise<Header> {
   const merged = records === undefined ? raw : withPax(raw, records);
   const full = { ...merged, path: path ?? merged.path, linkTarget: linkTarget ?? merged.linkTarget };
   if (records === undefined) return { raw: full };
-  const sparse = await sparseFile(full, records, bytes, limit);
+  const sparse = await sparseFile(full, records, bytes, each);
   return { raw: full, records, ...(sparse === undefined ? {} : { sparse }) };
 }
