@@ -2,6 +2,7 @@ import { checkBuild, planBuild, type BuildOptions } from "@undocked/core";
 import type { Io } from "./io.ts";
 import { renderDiagnostic } from "./render/error.ts";
 import { renderPlan } from "./render/plan.ts";
+import { jsonText } from "./render/json.ts";
 
 /* What a build would do. Apart from the building, which needs little of this when there is nothing to do. */
 
@@ -10,7 +11,7 @@ export async function showPlans(options: BuildOptions, form: "text" | "json", io
   const { plans } = await planBuild(options);
   const warnings = new Set(plans.flatMap(({ warnings }) => warnings.map(renderDiagnostic)));
   for (const warning of warnings) io.stderr.write(warning);
-  const json = (): string => `${JSON.stringify(plans.length === 1 ? plans[0] : plans, null, 2)}\n`;
+  const json = (): string => jsonText(plans.length === 1 ? plans[0] : plans);
   io.stdout.write(form === "json" ? json() : plans.map(renderPlan).join("\n"));
   return 0;
 }

@@ -21,6 +21,7 @@ import type { Command, Io } from "../io.ts";
 import { reading } from "../named-file.ts";
 import { registryFlags, registryOptions } from "../registry-flags.ts";
 import { renderDiagnostic, visible } from "../render/error.ts";
+import { jsonText } from "../render/json.ts";
 
 export const usage: Usage = {
   synopsis: "check REFERENCE|LAYOUT[:TAG]|ARCHIVE[:TAG]|FILE [OPTIONS]",
@@ -69,7 +70,7 @@ async function checkAll({ roots, source }: OpenedImage, options: CheckOptions): 
 
 function print(results: readonly Result[], json: boolean, io: Io): void {
   if (json) {
-    io.stdout.write(`${JSON.stringify(results, null, 2)}\n`);
+    io.stdout.write(jsonText(results));
     return;
   }
   for (const { name, platform, digest, proof } of results) {

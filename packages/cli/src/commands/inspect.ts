@@ -10,6 +10,7 @@ import {
 import { parseArguments, UsageError, type Usage } from "../args.ts";
 import type { Command } from "../io.ts";
 import { renderDiagnostic, visible } from "../render/error.ts";
+import { jsonText } from "../render/json.ts";
 
 export const usage: Usage = {
   synopsis: "inspect FILE [OPTIONS]",
@@ -31,7 +32,7 @@ export const command: Command = async (argv, io) => {
   await using source = await openFile(resolve(io.cwd, path), path);
   const report = await inspectExecutable(source, { platform });
   const refusal = staticGate(report, { path, platform, mode: "static", role: "program" });
-  if (flags.is("json")) io.stdout.write(`${JSON.stringify({ ...report, refusal }, null, 2)}\n`);
+  if (flags.is("json")) io.stdout.write(jsonText({ ...report, refusal }));
   else {
     io.stdout.write(`${visible(path)}: ${verdict(report)}\n`);
     if (refusal !== undefined) io.stderr.write(renderDiagnostic(refusal));

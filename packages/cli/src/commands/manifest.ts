@@ -4,6 +4,7 @@ import type { Command } from "../io.ts";
 import { reading } from "../named-file.ts";
 import { openPlace, parsePlace } from "../place.ts";
 import { choosePlatform, registryFlags, registryOptions } from "../registry-flags.ts";
+import { jsonText } from "../render/json.ts";
 
 export const usage: Usage = {
   synopsis: "manifest IMAGE [OPTIONS]",
@@ -27,7 +28,7 @@ export const command: Command = async (argv, io, signal) => {
     const root = await choosePlatform(image.root, image.source, flags.text("platform"), signal);
     return await readAll(image.source.fetch(root, { signal }));
   });
-  const indented = (): string => `${JSON.stringify(JSON.parse(new TextDecoder().decode(bytes)), null, 2)}\n`;
+  const indented = (): string => jsonText(JSON.parse(new TextDecoder().decode(bytes)));
   io.stdout.write(flags.is("raw") ? bytes : indented());
   return 0;
 };

@@ -6,6 +6,7 @@ import type { Command, Io } from "../io.ts";
 import { reading } from "../named-file.ts";
 import { registryFlags, registryOptions } from "../registry-flags.ts";
 import { renderDiagnostic } from "../render/error.ts";
+import { jsonText } from "../render/json.ts";
 
 export const usage: Usage = {
   synopsis: "probe LAYOUT[:TAG]|ARCHIVE[:TAG]|REFERENCE [OPTIONS]",
@@ -70,7 +71,7 @@ function numberIn(flag: string, text: string, most: number): number {
 
 function print(result: ProbeResult, address: string, port: number, json: boolean, io: Io): void {
   if (json) {
-    io.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
+    io.stdout.write(jsonText(result));
     return;
   }
   const { status, readyMs, firstByteMs, answered, findings } = result;

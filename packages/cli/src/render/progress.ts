@@ -1,6 +1,7 @@
 import type { BuildEvent } from "@undocked/core";
 import type { Io } from "../io.ts";
 import { renderDiagnostic, visible } from "./error.ts";
+import { jsonText } from "./json.ts";
 
 export const progressModes = ["auto", "tty", "plain", "json"] as const;
 export type ProgressMode = (typeof progressModes)[number];
@@ -16,7 +17,7 @@ export interface Progress {
 /** Shows a build's events on standard error. `auto` is `tty` on a terminal that can clear a line, else `plain`. */
 export function progressDisplay(mode: ProgressMode, io: Io): Progress {
   if (mode === "json") {
-    const write = (value: unknown): void => void io.stderr.write(`${JSON.stringify(value)}\n`);
+    const write = (value: unknown): void => void io.stderr.write(jsonText(value, "one line"));
     return { onEvent: write, note: (text) => write({ kind: "note", text }), finish: () => {} };
   }
   const isTerminal = io.stderr.isTTY === true && io.env["TERM"] !== "dumb";
