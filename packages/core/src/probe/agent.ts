@@ -47,7 +47,16 @@ export interface Observation {
 
 /** The text of a program for `node -e`: it takes a {@link Job} as its argument and prints an {@link Observation} or a {@link Refusal}. */
 export function agentSource(): string {
-  return `(${agent.toString()})()`;
+  return programOf(agent.toString());
+}
+
+/**
+ * Calls the function of a text. A bundler that keeps names wraps each function within in a helper of its own, which is not there where
+ * the text runs: its name is told by the agent's own `print`.
+ */
+export function programOf(source: string): string {
+  const helper = /([\w$]+)\([\w$]+,\s*"print"\)/.exec(source)?.[1];
+  return `${helper === undefined ? "" : `const ${helper} = (named) => named;`}(${source})()`;
 }
 
 /**
