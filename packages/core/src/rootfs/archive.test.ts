@@ -83,6 +83,30 @@ test("owners, modes and times are the archive's, missing parents are plain", asy
   });
 });
 
+test.each(["./", ".", "a/..", "././"])("the member %s leaves the destination as it is", async (name) => {
+  const there = { "/out": "directory 755 0:0", "/out/f": "file 644 11:22" };
+  for (const kind of ["directory", "file"] as const)
+    expect(await added(emptyRootFs(), "/out", [entry(name, { kind, mode: 0o700 }), entry("f")])).toEqual(
+      there,
+    );
+});
+
+test.each(["/", "..", "../.."])(
+  "the member %s is the destination, and has to be a directory",
+  async (name) => {
+    const directory = entry(name, { kind: "directory", mode: 0o700 });
+    expect(await added(emptyRootFs(), "/out", [directory])).toEqual({ "/out": "directory 700 11:22" });
+    await expect(
+      added(emptyRootFs(), "/out", [entry(name, { kind: "symlink", linkTarget: "f" })]),
+    ).rejects.toThrow(expect.objectContaining({ code: "COPY_CONFLICT" }));
+  },
+);
+
+test("a hard link to its own name has nothing to lead to", async () => {
+  const entries = [entry("f"), entry("f", { kind: "hardlink", linkTarget: "f" })];
+  await expect(added(emptyRootFs(), "/", entries)).rejects.toThrow("f is a hard link to f, which is not in");
+});
+
 test("--chown is for what the archive lists, not for the directories on the way", async () => {
   const seen = await added(emptyRootFs(), "/out", [entry("a"), entry("b/c")], { owner: { uid: 1, gid: 2 } });
   expect(seen).toEqual({

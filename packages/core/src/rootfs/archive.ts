@@ -107,6 +107,9 @@ function unpack(
   { links, earlierOf, budget }: Seen,
 ): void {
   const inner = cleanPath(header.path);
+  // `.` is passed over, as by BuildKit: the destination keeps its owner and mode. `/` and `..` do change them.
+  if (inner === "/" && cleanPath(`here/${header.path}`) === "/here" && !header.path.startsWith("/")) return;
+  if (inner === "/" && header.kind !== "directory") throw noDirectory(header);
   const path = inner === "/" ? destination : placeOf(changes, destination, inner, step, budget);
   const there = changes.root.lstat(path);
   if (there?.kind === "directory" && header.kind !== "directory") changes.remove(path);
@@ -126,6 +129,14 @@ function unpack(
   };
   if (header.kind !== "file") return changes.put(path, node);
   changes.put(path, node, step.content.open(inner, header.size, earlierOf(inner)));
+}
+
+function noDirectory({ path, kind }: TarHeader): CopyError {
+  return new CopyError(
+    "COPY_CONFLICT",
+    `${path} of the archive is a ${kind}, and stands for the directory into which it is unpacked.`,
+    { hint: "Leave it out of the archive." },
+  );
 }
 
 /** Where a member goes: links on the way lead inside the destination, as in a chroot, and missing parents are made. */
@@ -196,7 +207,8 @@ function linkTo(
 ): void {
   const target = placeOf(changes, destination, cleanPath(header.linkTarget ?? ""), step, budget);
   const node = changes.root.lstat(target);
-  if (node === undefined || node.kind === "directory") {
+  // What has the link's own name gives way to it.
+  if (node === undefined || node.kind === "directory" || target === path) {
     throw new CopyError(
       "COPY_CONFLICT",
       `${header.path} is a hard link to ${header.linkTarget ?? ""}, which is not in the archive.`,
