@@ -275,7 +275,9 @@ describe("what a registry's client meets on the way", () => {
     );
     expect([code, stderr.match(/^warning: .*$/gm)]).toEqual([
       1,
-      ["warning: The credential helper docker-credential-none-such is not installed."],
+      [
+        "warning: The credential helper docker-credential-none-such is not installed. [CREDENTIAL_HELPER_NOT_FOUND]",
+      ],
     ]);
     expect(stderr.indexOf("warning:")).toBeLessThan(stderr.indexOf("UNAUTHORIZED"));
   });
@@ -298,7 +300,7 @@ describe("what a registry's client meets on the way", () => {
       [
         {
           kind: "note",
-          text: "warning: The credential helper docker-credential-none-such is not installed.",
+          text: "warning: The credential helper docker-credential-none-such is not installed. [CREDENTIAL_HELPER_NOT_FOUND]",
         },
       ],
     ]);
@@ -316,7 +318,9 @@ describe("what a registry's client meets on the way", () => {
       "http://REG.example/",
     );
     expect([code, proxy.seen.length > 0]).toEqual([1, true]);
-    expect(stderr).toContain("warning: The login for reg.example is not sent: it is on plain http.\n");
+    expect(stderr).toContain(
+      "warning: The login for reg.example is not sent: it is on plain http. [LOGIN_NOT_SENT]\n",
+    );
     expect(stderr).not.toContain("CANARY");
     expect(stderr).not.toContain(login.auth);
   });
