@@ -7,7 +7,7 @@ import type {
   RegistryClientOptions,
   Resolver,
 } from "@undocked/registry";
-import { scratchDirectory } from "@undocked/registry/files";
+import { scratchDirectory, userHome } from "@undocked/registry/files";
 import { contentCache } from "../cache/content-cache.ts";
 import { indexCache, type IndexCache } from "../cache/index-cache.ts";
 import { recipeCache, type RecipeCache } from "../cache/recipe-cache.ts";
@@ -88,7 +88,7 @@ export function openRecipes({ cache }: BuildOptions): RecipeCache | undefined {
  * @throws {PlaceError} `CACHE_UNUSABLE` where none is named and the user has none
  */
 export function cacheDirectory(cache: string | false | undefined): string {
-  const directory = typeof cache === "string" ? cache : defaultCache(process.env);
+  const directory = typeof cache === "string" ? cache : defaultCache(process.env, userHome());
   if (directory !== undefined) return resolve(directory);
   throw new PlaceError("CACHE_UNUSABLE", "This user has no home directory, and so no place for a cache.", {
     hint: "Name a directory for the cache, or set XDG_CACHE_HOME to one.",

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { userHome } from "./home.ts";
+import { userHome } from "../files/home.ts";
 import { credentialPlaces } from "./search-path.ts";
 import { readTextFile, type StoredCredentialsOptions } from "./stored-credentials.ts";
 

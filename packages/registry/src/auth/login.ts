@@ -8,7 +8,7 @@ import { findLogin, parseCredentialFile } from "./config-file.ts";
 import { CredentialError } from "./credential-error.ts";
 import type { Credential } from "./credential.ts";
 import { eraseByHelper, storeByHelper, type HelperRunner } from "./helper.ts";
-import { userHome } from "./home.ts";
+import { userHome } from "../files/home.ts";
 import { credentialKey, hostOfKey } from "./lookup-key.ts";
 import { readTextFile } from "./stored-credentials.ts";
 

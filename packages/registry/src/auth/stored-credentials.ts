@@ -3,7 +3,7 @@ import { findLogin, parseCredentialFile, type CredentialFile } from "./config-fi
 import { CredentialError } from "./credential-error.ts";
 import type { Credential, CredentialSource } from "./credential.ts";
 import { askHelper, runHelper, type HelperRunner } from "./helper.ts";
-import { userHome } from "./home.ts";
+import { userHome } from "../files/home.ts";
 import { credentialPlaces, type CredentialPlace } from "./search-path.ts";
 
 /** What is read of the machine; each can be handed in. Nothing is read before a registry wants to know who we are. */

@@ -4,7 +4,7 @@ import { signAwsRequest, type AwsKey } from "../auth/aws-signature.ts";
 import { credentialOf } from "../auth/config-file.ts";
 import type { Credential, CredentialSource } from "../auth/credential.ts";
 import { ecrApiHost, parseEcrHost, type EcrHost } from "../auth/ecr-host.ts";
-import { userHome } from "../auth/home.ts";
+import { userHome } from "../files/home.ts";
 import { readTextFile } from "../auth/stored-credentials.ts";
 import type { RegistryEvent } from "./events.ts";
 import { failureOf } from "./failure.ts";
