@@ -135,7 +135,7 @@ function triggerTask(trigger: string, stage: Stage, read: typeof parseTrigger, r
 }
 
 interface LinkContext {
-  readonly names: ReadonlyMap<string, readonly number[]>;
+  readonly names: ReadonlyMap<string, number>;
   readonly dockerfile: Dockerfile;
   readonly froms: readonly ResolvedFrom[];
   readonly stage: Stage;
@@ -165,27 +165,15 @@ function copySource({ from }: CopyInstruction, context: LinkContext): CopySource
     if (stages[index] === undefined) throw new WordError(`invalid stage index ${from}`);
     return { kind: "stage", index };
   }
-  const found = stageNamed(from.toLowerCase(), context);
+  const found = context.names.get(from.toLowerCase());
   if (found !== undefined) return { kind: "stage", index: found };
   if (from === "scratch") return { kind: "scratch" };
   return resolveImage(from, context.from.platform, context.namedContexts);
 }
 
-/** The nearest stage above of that name, else the last one of all. */
-function stageNamed(name: string, { names, stage }: LinkContext): number | undefined {
-  const indexes = names.get(name) ?? [];
-  return indexes.findLast((index) => index < stage.index) ?? indexes.at(-1);
-}
-
-function indexNames(stages: readonly Stage[]): ReadonlyMap<string, readonly number[]> {
-  const names = new Map<string, number[]>();
-  for (const { name, index } of stages) {
-    if (name === undefined) continue;
-    const known = names.get(name);
-    if (known === undefined) names.set(name, [index]);
-    else known.push(index);
-  }
-  return names;
+/** Of several stages of one name `COPY --from` means the last of all, also above it or inside: that is refused as any other. */
+function indexNames(stages: readonly Stage[]): ReadonlyMap<string, number> {
+  return new Map(stages.flatMap(({ name, index }) => (name === undefined ? [] : [[name, index] as const])));
 }
 
 function hasExpansion(text: string): boolean {

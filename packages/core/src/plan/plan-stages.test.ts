@@ -302,6 +302,18 @@ describe("as BuildKit has it", () => {
     );
   });
 
+  test("of several stages of one name COPY --from means the last of all", () => {
+    const [first, last] = ["FROM scratch AS a\n", "FROM scratch AS a\nLABEL last=1\n"];
+    const copy = "FROM scratch\nCOPY --from=a /f /\n";
+    expect(plan(first + last + copy).stages.map(({ index }) => index)).toEqual([1, 2]);
+    expect(() => plan(first + copy + last + "FROM scratch\nCOPY --from=1 / /\n")).toThrow(
+      'cannot copy from stage "a", it needs to be defined before current stage "stage-1"',
+    );
+    expect(() => plan(`${first + last}COPY --from=a /f /\n`)).toThrow(
+      expect.objectContaining({ message: "circular dependency detected on stage: a" }),
+    );
+  });
+
   test("TARGETSTAGE is the target as the caller wrote it", () => {
     const options = { target: "BUILD" };
     const { stages } = plan("FROM scratch AS build\nARG TARGETSTAGE\nENV T=$TARGETSTAGE\n", options);
