@@ -119,12 +119,14 @@ describe("a mirror", () => {
     });
     await using mirrored = client({
       mirrors: { [upstream.host]: [{ url: dead.url }] },
-      onEvent: (event) => event.kind === "warning" && warnings.push(event.message),
+      onEvent: (event) => event.kind === "warning" && warnings.push(`${event.message} ${event.code}`),
     });
     const repository = mirrored.repository(`${upstream.host}/a`);
     for (let count = 0; count < 3; count += 1) await readAll(repository.fetch(layer));
     expect(tries).toBe(2);
-    expect(warnings).toEqual([`The mirror ${dead.host} is passed over (REGISTRY_UNREACHABLE).`]);
+    expect(warnings).toEqual([
+      `The mirror ${dead.host} is passed over (REGISTRY_UNREACHABLE). MIRROR_PASSED_OVER`,
+    ]);
   });
 
   test("that stops in the middle is gone on from at the next place", async () => {

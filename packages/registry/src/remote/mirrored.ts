@@ -147,5 +147,5 @@ function passOver(place: RepositoryContext, error: unknown, { signal }: CallOpti
   if (!itsFault) throw error;
   if (error instanceof RegistryError && error.status === 404) return;
   if (error.code === "REGISTRY_UNREACHABLE" || error.code === "REGISTRY_TIMEOUT") place.mirror?.down();
-  place.line.warn(`The mirror ${place.registry} is passed over (${error.code}).`, error.code);
+  place.line.warn(`The mirror ${place.registry} is passed over (${error.code}).`, "MIRROR_PASSED_OVER");
 }
