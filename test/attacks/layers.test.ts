@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { memoryTree, type BuildOptions } from "@undocked/core";
+import { buildImage, memoryTree, type BuildOptions } from "@undocked/core";
 import { contentOf, encodeJson, MediaType, memoryStore, readAll, UndockedError } from "@undocked/registry";
 import { writeTar, type TarEntry, type TarHeader } from "@undocked/registry/tar";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -308,6 +308,30 @@ describe("cost", () => {
 });
 
 describe("labels, annotations and fields", () => {
+  test("prototype: a layer of the type `constructor` stays one", async () => {
+    const store = memoryStore();
+    const tar = await readAll(writeTar([entry("loot", {}, "x")]));
+    const layer = await put(store, "constructor", tar);
+    const diffs = { type: "layers", diff_ids: [layer.digest] };
+    const config = await put(
+      store,
+      MediaType.ociConfig,
+      encodeJson({ architecture: "amd64", os: "linux", rootfs: diffs }),
+    );
+    const manifest = { schemaVersion: 2, mediaType: MediaType.ociManifest, config, layers: [layer] };
+    const root = await put(store, MediaType.ociManifest, encodeJson(manifest));
+    const evil = await bench.publish("types", { root, store });
+    await using image = await buildImage({
+      dockerfile: { text: `FROM ${evil}\nCOPY f /f\n` },
+      context: memoryTree({ f: "f" }),
+      cache: false,
+      registry: bench.client,
+      preflight: "off",
+      executables: "any",
+    });
+    expect(image.manifest.layers[0]).toEqual(layer);
+  });
+
   test("CVE-2026-53488: labels and annotations are texts, and nothing is done on their word", async () => {
     const labels = {
       "org.opencontainers.image.ref.name": `${up}${host.slice(1)}/evil`,

@@ -154,12 +154,12 @@ function descriptorOf(mediaType: string, bytes: Uint8Array): Descriptor {
   return { mediaType, digest: digestOf(bytes), size: bytes.byteLength };
 }
 
-const ociTypes: Readonly<Record<string, string>> = {
-  [MediaType.dockerLayer]: MediaType.ociLayer,
-  [MediaType.dockerLayerGzip]: MediaType.ociLayerGzip,
-  [MediaType.dockerForeignLayerGzip]: "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
-};
+const ociTypes: ReadonlyMap<string, string> = new Map([
+  [MediaType.dockerLayer, MediaType.ociLayer],
+  [MediaType.dockerLayerGzip, MediaType.ociLayerGzip],
+  [MediaType.dockerForeignLayerGzip, "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"],
+]);
 
 function ociLayer(layer: Descriptor): Descriptor {
-  return { ...layer, mediaType: ociTypes[layer.mediaType] ?? layer.mediaType };
+  return { ...layer, mediaType: ociTypes.get(layer.mediaType) ?? layer.mediaType };
 }
