@@ -210,6 +210,26 @@ describe("a download that is cut", () => {
     });
   });
 
+  test("after a byte each time is not asked for again without end", async () => {
+    await withServer(
+      (request, response) => {
+        const from = Number(/bytes=(\d+)-/.exec(request.headers.range ?? "")?.[1] ?? 0);
+        const last = blob.byteLength - 1;
+        response.writeHead(from === 0 ? 200 : 206, {
+          "Content-Length": blob.byteLength - from,
+          ...(from === 0 ? {} : { "Content-Range": `bytes ${from}-${last}/${blob.byteLength}` }),
+        });
+        response.write(blob.subarray(from, from + 1), () => response.destroy());
+      },
+      async (server) => {
+        await expect(download(server, { retry: { baseMs: 1, retries: 2 } })).rejects.toMatchObject({
+          code: "REGISTRY_UNREACHABLE",
+        });
+        expect(server.requests).toHaveLength(3);
+      },
+    );
+  });
+
   test("ends with an error after some tries", async () => {
     await withServer(
       (_, response) => {

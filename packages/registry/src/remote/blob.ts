@@ -9,6 +9,7 @@ import { RegistryError } from "./registry-error.ts";
 import { pauseToRepeat } from "./repetition.ts";
 import { readUrl, type RepositoryContext } from "./context.ts";
 import { adviceForStatus, backoffMs } from "./retry-policy.ts";
+import { LEAST_PROGRESS } from "./watchdog.ts";
 
 export async function blobExists(
   context: RepositoryContext,
@@ -80,7 +81,7 @@ export async function* readBlob(
     if (have >= target.size || (failure === undefined && !isCutShort(answer, target))) return;
     // Whole answers that end at one byte have no more: the caller's hash tells what is wrong.
     if (failure === undefined && answer.status === 200 && before > 0 && skip === 0 && have === before) return;
-    failures = have > before ? 1 : failures + 1;
+    failures = have >= before + LEAST_PROGRESS ? 1 : failures + 1;
     failure ??= new RegistryError("REGISTRY_UNREACHABLE", `The download of ${target.digest} was cut.`, {
       method: "GET",
       url: answer.url,
