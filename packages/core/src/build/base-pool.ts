@@ -15,6 +15,7 @@ import { LayerError } from "../layer/layer-error.ts";
 import { layerFiles } from "../layer/layer-files.ts";
 import type { RequiredBase } from "../plan/plan.ts";
 import { executableFacts } from "../preflight/file-facts.ts";
+import { entryBudget } from "../rootfs/entry-budget.ts";
 import { indexLayer } from "../rootfs/index-layer.ts";
 import type { LayerIndex } from "../rootfs/layer-index.ts";
 import { emptyRootFs, type RootFs } from "../rootfs/rootfs.ts";
@@ -58,6 +59,8 @@ export interface BasePoolOptions {
   readonly emit: (event: BuildEvent) => void;
   /** Which layers are fetched to be kept when they are read. Default: none. */
   readonly whole?: Pick<WholeLayers, "isNeeded">;
+  /** Things in all layers of an image; for tests. Default 2,000,000. */
+  readonly mostEntries?: number;
 }
 
 /** What a base turned out to be. */
@@ -202,27 +205,38 @@ const MOST_LAYERS = 1000;
 const MOST_ENTRIES = 2_000_000;
 
 function layerIndexes(image: BaseImage, options: BasePoolOptions): Promise<readonly LayerIndex[]> {
-  const reading = orderedWork(options.call.signal);
-  let entries = 0;
+  const { call, workspace, mostEntries = MOST_ENTRIES } = options;
+  const reading = orderedWork(call.signal);
+  const tooMany = (): LayerError =>
+    new LayerError("LAYER_INVALID", `${image.name} has more than ${mostEntries} files in its layers.`);
+  const budget = entryBudget(mostEntries, tooMany);
   return reading.all(
     image.manifest.layers.map((layer, position) =>
       // Offline nothing is worth stopping, and all that is missing is to be found.
-      reading.run(options.workspace.offline === undefined ? [position] : [], async (signal) => {
+      reading.run(workspace.offline === undefined ? [position] : [], async (signal) => {
         const name = `Layer ${position + 1} of ${image.name}`;
-        const index = await layerIndex({ layer, name }, image, signal, options);
-        entries += index.entries.length;
-        if (entries <= MOST_ENTRIES) return index;
-        throw new LayerError(
-          "LAYER_INVALID",
-          `${image.name} has more than ${MOST_ENTRIES} files in its layers.`,
-        );
+        const onEntry = (entries: number): void => budget.note(position, entries);
+        try {
+          const index = await layerIndex({ layer, name, onEntry }, image, signal, options);
+          // Another build may have read it, or an earlier one.
+          onEntry(index.entries.length);
+          return index;
+        } catch (error) {
+          throw budget.isSpent ? tooMany() : error;
+        }
       }),
     ),
   );
 }
 
+interface NamedLayer {
+  readonly layer: Descriptor;
+  readonly name: string;
+  readonly onEntry: (entries: number) => void;
+}
+
 function layerIndex(
-  { layer, name }: { readonly layer: Descriptor; readonly name: string },
+  { layer, name, onEntry }: NamedLayer,
   image: BaseImage,
   signal: AbortSignal,
   { workspace, whole, emit }: BasePoolOptions,
@@ -236,7 +250,11 @@ function layerIndex(
         const source = isNeeded
           ? keptSource(image.source, content, { keep: "whole", directory })
           : image.source;
-        return await indexLayer(source.fetch(layer, { signal }), { collector: executableFacts, name });
+        return await indexLayer(source.fetch(layer, { signal }), {
+          collector: executableFacts,
+          name,
+          onEntry,
+        });
       }, signal),
     ),
   );

@@ -2,6 +2,7 @@ import { gzipSync } from "node:zlib";
 import { digestOf, readAll } from "@undocked/registry";
 import { writeTar, type TarEntry, type TarHeader } from "@undocked/registry/tar";
 import { describe, expect, test } from "vitest";
+import { entryBudget } from "./entry-budget.ts";
 import { indexLayer } from "./index-layer.ts";
 
 function entry(path: string, fields: Partial<TarHeader> = {}, body?: string): TarEntry {
@@ -162,6 +163,28 @@ describe("attacks", () => {
     await expect(indexLayer(endless(), { limits: { members: 1000 } })).rejects.toMatchObject({
       code: "TAR_INVALID",
     });
+  });
+
+  test("layers that are read together stop at the sum of their entries", async () => {
+    const one = (await tarOf(entry("a"))).subarray(0, 512);
+    async function* endless(): AsyncGenerator<Uint8Array> {
+      for (;;) yield one;
+    }
+    const spent = new Error("too many in all");
+    const budget = entryBudget(1000, () => spent);
+    const read = [0, 1, 2].map((layer) =>
+      indexLayer(endless(), { onEntry: (entries) => budget.note(layer, entries) }),
+    );
+    for (const layer of read) await expect(layer).rejects.toBe(spent);
+    expect(budget.isSpent).toBe(true);
+  });
+
+  test("a layer that is read anew counts once", () => {
+    const budget = entryBudget(10, () => new Error("too many in all"));
+    for (let time = 0; time < 5; time++)
+      for (let entries = 1; entries <= 5; entries++) [0, 1].map((layer) => budget.note(layer, entries));
+    expect(budget.isSpent).toBe(false);
+    expect(() => budget.note(2, 1)).toThrow("too many");
   });
 
   test("a path deeper than any file system has is refused", async () => {

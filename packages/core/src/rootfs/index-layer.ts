@@ -24,6 +24,8 @@ export interface IndexLayerOptions {
   readonly collector?: FactCollector;
   /** What an error calls the layer: `Layer 2 of alpine`. Default: it tells of the tar alone. */
   readonly name?: string;
+  /** Told of how many entries there are, after each; what it throws ends the reading. */
+  readonly onEntry?: (entries: number) => void;
 }
 
 /** Files whose content is kept, up to {@link MOST_KEPT} bytes each and {@link MOST_KEPT_FILES} in all. */
@@ -40,7 +42,7 @@ const MOST_KEPT_FILES = 128;
  */
 export async function indexLayer(
   blob: AsyncIterable<Uint8Array>,
-  { limits, collector, name }: IndexLayerOptions = {},
+  { limits, collector, name, onEntry }: IndexLayerOptions = {},
 ): Promise<LayerIndex> {
   const uncompressed = tally();
   const tar = uncompressed.through(inflated(blob));
@@ -56,6 +58,7 @@ export async function indexLayer(
       const found = entry.kind === "file" ? factsOf(entry.path, member, collector, files) : undefined;
       const facts = found === undefined ? undefined : await found;
       entries.push(facts === undefined ? entry : { ...entry, facts });
+      onEntry?.(entries.length);
     }
     while ((await tar.next()).done !== true);
   } catch (error) {
