@@ -156,6 +156,25 @@ describe("undocked tags", () => {
 });
 
 describe("undocked manifest", () => {
+  test("says of a document that is too deep, or too large, that it is", async () => {
+    const layout = ociLayout(join(place, "odd"));
+    const put = async (text: string, name: string): Promise<void> =>
+      await layout.tag(
+        await layout.ingest("application/vnd.oci.image.manifest.v1+json", contentOf(Buffer.from(text))),
+        name,
+      );
+    await put(`{"a":${"[".repeat(100_000)}${"]".repeat(100_000)}}`, "deep");
+    await put(`{"a":"${"x".repeat(5_000_000)}"}`, "large");
+    const deep = await undocked("manifest", "oci:odd:deep");
+    expect(deep).toMatchObject({ code: 1, stdout: "" });
+    expect(deep.stderr).toBe(
+      "error: The manifest has more than 1000 levels; no more are read. [MANIFEST_INVALID]\n",
+    );
+    const large = await undocked("manifest", "oci:odd:large");
+    expect(large).toMatchObject({ code: 1, stdout: "" });
+    expect(large.stderr).toMatch(/^error: The manifest says .+ \[SIZE_MISMATCH\]\n$/);
+  });
+
   const sha256 = (text: string): string => `sha256:${createHash("sha256").update(text).digest("hex")}`;
 
   test("prints the bytes that the digest is of", async () => {

@@ -1,6 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import {
+  ContentError,
+  manifestSizeLimit,
   parseManifestDocument,
   parsePlatform,
   readAll,
@@ -52,8 +54,25 @@ export async function choosePlatform(
 ): Promise<Descriptor> {
   if (platform === undefined) return root;
   const wanted = parsePlatform(platform);
-  const document = parseManifestDocument(await readAll(source.fetch(root, { signal })), root.mediaType);
+  const document = parseManifestDocument(await readManifest(root, source, signal), root.mediaType);
   return document.kind === "index" ? selectPlatform(document.index, wanted) : root;
+}
+
+/**
+ * The bytes of a manifest or an index.
+ *
+ * @throws {ContentError} `SIZE_MISMATCH` where they are more than any has
+ */
+export async function readManifest(
+  root: Descriptor,
+  source: BlobSource,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
+  if (root.size <= manifestSizeLimit) return await readAll(source.fetch(root, { signal }));
+  throw new ContentError(
+    "SIZE_MISMATCH",
+    `The manifest says that it has ${root.size} bytes; at most ${manifestSizeLimit} are read.`,
+  );
 }
 
 /** A host as references spell it, also as a URL. */

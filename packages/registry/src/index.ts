@@ -3,7 +3,7 @@ export * from "./oci/config.ts";
 export type { Descriptor } from "./oci/descriptor.ts";
 export * from "./oci/digest.ts";
 export { convertManifest, type DocumentTypes } from "./oci/convert.ts";
-export { encodeJson } from "./oci/json.ts";
+export { encodeJson, parseJson } from "./oci/json.ts";
 export * from "./oci/manifest.ts";
 export * from "./oci/media-type.ts";
 export * from "./oci/platform.ts";

@@ -1,9 +1,9 @@
-import { readAll, registryClient } from "@undocked/registry";
+import { manifestSizeLimit, parseJson, registryClient } from "@undocked/registry";
 import { parseArguments, UsageError, type Usage } from "../args.ts";
 import type { Command } from "../io.ts";
 import { reading } from "../named-file.ts";
 import { openPlace, parsePlace } from "../place.ts";
-import { choosePlatform, registryFlags, registryOptions } from "../registry-flags.ts";
+import { choosePlatform, readManifest, registryFlags, registryOptions } from "../registry-flags.ts";
 import { jsonText } from "../render/json.ts";
 
 export const usage: Usage = {
@@ -26,9 +26,10 @@ export const command: Command = async (argv, io, signal) => {
   await using image = await openPlace(parsePlace(name, io.cwd), client, signal);
   const bytes = await reading(async () => {
     const root = await choosePlatform(image.root, image.source, flags.text("platform"), signal);
-    return await readAll(image.source.fetch(root, { signal }));
+    return await readManifest(root, image.source, signal);
   });
-  const indented = (): string => jsonText(JSON.parse(new TextDecoder().decode(bytes)));
+  const indented = (): string =>
+    jsonText(parseJson(bytes, manifestSizeLimit, "MANIFEST_INVALID", "The manifest"));
   io.stdout.write(flags.is("raw") ? bytes : indented());
   return 0;
 };
