@@ -42,6 +42,19 @@ describe("an error as people read it", () => {
     expect(text).toContain("  12 |  COPY\n     |  ^^^^\n");
   });
 
+  test("what a text brings never begins a line of ours", () => {
+    const forged = "all is well\nerror: your password? [OK]";
+    const text = renderError(
+      new UndockedError("X_Y", forged, {
+        hint: forged,
+        location: { file: forged, line: 1, column: 1, text: forged },
+      }),
+    );
+    expect(text.split("\n").filter((line) => line.startsWith("error:"))).toHaveLength(1);
+    expect(text).toContain("error: all is well\n    error: your password? [OK] [X_Y]\n");
+    expect(text).toContain("--> all is well\\u000aerror: your");
+  });
+
   test("shows control characters instead of sending them to the terminal", () => {
     const text = renderError(new UndockedError("X_Y", "red \u001B[31m, \u202Egnp.exe"));
     expect(text).toContain("red \\u001b[31m, \\u202egnp.exe");

@@ -22,9 +22,9 @@ export function renderError(error: UndockedError): string {
 export function renderDiagnostic(diagnostic: Diagnostic): string {
   const { location, hint } = diagnostic;
   return [
-    `${diagnostic.severity}: ${visible(diagnostic.message)} [${diagnostic.code}]`,
+    `${diagnostic.severity}: ${visibleLines(diagnostic.message)} [${diagnostic.code}]`,
     ...(location === undefined ? [] : renderLocation(location)),
-    ...(hint === undefined ? [] : [`  hint: ${visible(hint)}`]),
+    ...(hint === undefined ? [] : [`  hint: ${visibleLines(hint)}`]),
     "",
   ].join("\n");
 }
@@ -45,9 +45,14 @@ function renderLocation(location: Location): string[] {
   ];
 }
 
-/** Control characters could act on the terminal: they are shown, not sent. */
+/** On one line, for a terminal. Control characters could act on it, and a line's end pretend to be our next: they are shown, not sent. */
 export function visible(text: string): string {
-  return text.replaceAll(/(?![\t\n])[\p{Cc}\p{Bidi_Control}]/gu, (character) => {
+  return text.replaceAll(/(?!\t)[\p{Cc}\p{Bidi_Control}]/gu, (character) => {
     return `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, "0")}`;
   });
+}
+
+/** The same of a text of several lines, of which none but the first begins where ours do. */
+export function visibleLines(text: string, indent = "    "): string {
+  return text.split("\n").map(visible).join(`\n${indent}`);
 }

@@ -1,6 +1,6 @@
 import type { BuildEvent } from "@undocked/core";
 import type { Io } from "../io.ts";
-import { renderDiagnostic, visible } from "./error.ts";
+import { renderDiagnostic, visible, visibleLines } from "./error.ts";
 import { jsonText } from "./json.ts";
 
 export const progressModes = ["auto", "tty", "plain", "json"] as const;
@@ -68,7 +68,7 @@ function describe(event: BuildEvent): string | undefined {
     case "index":
       return `reading ${short(event.layer.digest)}, ${bytes(event.layer.size)}, for its file list\n`;
     case "step":
-      return `line ${event.line}${event.platform === undefined ? "" : ` (${event.platform})`}: ${visible(event.text)}\n`;
+      return `line ${event.line}${event.platform === undefined ? "" : ` (${event.platform})`}: ${visibleLines(event.text)}\n`;
     case "layer":
       return `layer ${short(event.layer.digest)}, ${bytes(event.layer.size)}\n`;
     case "warning":

@@ -24,6 +24,16 @@ test("a warning is told once, and on one line", () => {
   expect(linesOf(warning, warning)).toEqual(["warning: reg.example: old\\u001b[31m"]);
 });
 
+test("a warning and a reason are on one line", () => {
+  const forged = "old\nerror: your password? [OK]";
+  expect(
+    linesOf(
+      { kind: "warning", registry: "reg.example", message: forged },
+      retry(2_000, { reason: forged }),
+    ).join(""),
+  ).not.toContain("\n");
+});
+
 test("a warning that names its registry, or is about none, stands by itself", () => {
   expect(
     linesOf(
