@@ -8,8 +8,9 @@ import { staticGate } from "../elf/gate.ts";
 import { looksLikeElf } from "../elf/read.ts";
 import type { Entry, FileEntry } from "../layer/entry.ts";
 import type { BuildPlan, StagePlan } from "../plan/plan.ts";
-import { reportOf } from "../preflight/file-facts.ts";
+import { executableFacts, reportOf } from "../preflight/file-facts.ts";
 import { factsOf } from "../preflight/image-files.ts";
+import { VERSION } from "../version.ts";
 
 /** After so many files other work of the process gets its turn. */
 const SLICE = 500;
@@ -29,6 +30,9 @@ export function platformOfStage(stage: StagePlan, { stages, platform }: BuildPla
   return stage.platform;
 }
 
+/** To be raised with what is refused: another release may judge otherwise, and by other facts. */
+const JUDGE = `3 ${VERSION} ${executableFacts.id}`;
+
 /** Bytes of the smallest ELF header; what is shorter is no program. */
 const SMALLEST = 52;
 
@@ -41,7 +45,7 @@ export async function refusedExecutables(
   platform: Platform,
   known?: RecipeCache,
 ): Promise<Diagnostic[]> {
-  const key = known === undefined ? undefined : gateKey(entries, platform);
+  const key = known === undefined ? undefined : gateKey(entries, platform, JUDGE);
   if (key !== undefined && (await known?.has(key)) === true) return [];
   const files = entries
     .filter((entry) => entry.kind === "file")

@@ -3,6 +3,7 @@ import { digestOf, encodeJson, type Descriptor } from "@undocked/registry";
 import { keptTexts } from "../cache/kept-texts.ts";
 import { signatureOf, type Observation } from "../context/observed-tree.ts";
 import type { BuildPlan } from "../plan/plan.ts";
+import { executableFacts } from "../preflight/file-facts.ts";
 import { VERSION } from "../version.ts";
 import type { BasePool } from "./base-pool.ts";
 import type { BuiltImage } from "./built-image.ts";
@@ -41,7 +42,7 @@ export interface BuildRecords {
 }
 
 /** Records of earlier releases do not count: they may have judged otherwise. */
-const FORM = "build 2";
+const FORM = "build 3";
 
 /**
  * @param directory - the cache
@@ -79,6 +80,7 @@ function keyOf(options: BuildOptions, { texts, project }: BuildInput): string {
     encodeJson([
       FORM,
       VERSION,
+      executableFacts.id,
       // The bytes of zstd are those of the library that Node brings.
       process.versions["zstd"] ?? "",
       texts,

@@ -5,8 +5,10 @@ import type { Entry } from "../layer/entry.ts";
 /**
  * A name for "all executables among these files were judged and none was refused". `undefined` where a file has no
  * identity.
+ *
+ * @param judge - who has judged: what others passed is judged again
  */
-export function gateKey(entries: readonly Entry[], platform: Platform): string | undefined {
+export function gateKey(entries: readonly Entry[], platform: Platform, judge: string): string | undefined {
   const hash = createHash("sha256");
   let lines: string[] = [];
   for (const entry of entries) {
@@ -17,7 +19,7 @@ export function gateKey(entries: readonly Entry[], platform: Platform): string |
     hash.update(lines.join(""));
     lines = [];
   }
-  return `gate 2 ${formatPlatform(platform)} ${hash.update(lines.join("")).digest("hex")}`;
+  return `gate ${judge} ${formatPlatform(platform)} ${hash.update(lines.join("")).digest("hex")}`;
 }
 
 /** Lines hashed in one go: a call for each would cost more than the hashing, and all of them much memory. */
