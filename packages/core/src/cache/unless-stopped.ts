@@ -3,7 +3,8 @@ export async function unlessStopped<T>(signal: AbortSignal | undefined, work: Pr
   let stop: () => void = () => {};
   const stopped = new Promise<never>((_, reject) => {
     stop = () => reject(signal?.reason);
-    signal?.addEventListener("abort", stop, { once: true });
+    if (signal?.aborted === true) stop();
+    else signal?.addEventListener("abort", stop, { once: true });
   });
   try {
     return await Promise.race([work, stopped]);
