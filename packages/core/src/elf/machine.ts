@@ -125,7 +125,7 @@ export function machineMatch(
   facts: MachineFacts,
   platform: Platform,
 ): "match" | "compatible" | "mismatch" | undefined {
-  if (platform.os !== "linux" || targets[platform.architecture] === undefined) return undefined;
+  if (targetOf(platform) === undefined) return undefined;
   const found = architectureOf(facts);
   if (found === platform.architecture) return "match";
   return found === "386" && platform.architecture === "amd64" ? "compatible" : "mismatch";
@@ -133,8 +133,12 @@ export function machineMatch(
 
 /** What compilers call a platform; `undefined`: none that we know. */
 export function compilerTarget(platform: Platform): CompilerTarget | undefined {
-  const found = platform.os === "linux" ? targets[platform.architecture] : undefined;
+  const found = targetOf(platform);
   if (found === undefined) return undefined;
   const { rust, zig, gcc } = found;
   return { goarch: platform.architecture, rust, zig, gcc };
+}
+
+function targetOf({ os, architecture }: Platform): Target | undefined {
+  return os === "linux" && Object.hasOwn(targets, architecture) ? targets[architecture] : undefined;
 }

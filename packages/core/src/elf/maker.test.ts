@@ -78,6 +78,10 @@ describe("what made a dynamic program", () => {
   test.each<[name: string, file: Uint8Array]>([
     ["nothing", buildElf(dynamic)],
     ["a compiler that we do not know", commented([gcc, "GHC 9.0.2"])],
+    [
+      "a section that is called as what every object has",
+      withSections(buildElf(dynamic), { constructor: Buffer.from("x") }),
+    ],
     ["a linker alone", commented(["Linker: LLD 16.0.0"])],
     ["a name that only contains one of the names", naming("my__svm_version_info", "DotNetRuntimeInfoX")],
     ["a comment outside of the file", moved(commented([gcc]), 1 << 30)],

@@ -52,7 +52,10 @@ async function carrierOf(file: Window): Promise<Maker | undefined> {
 }
 
 /** Sections that only one of the runtimes has: of a native image its heap, of .NET's native AOT its code. */
-const runtimeSections: Readonly<Record<string, Maker>> = { ".svm_heap": "graalvm", __managedcode: "dotnet" };
+const runtimeSections: ReadonlyMap<string, Maker> = new Map([
+  [".svm_heap", "graalvm"],
+  ["__managedcode", "dotnet"],
+]);
 /** What the runtimes let debuggers find, among the dynamic names. */
 const runtimeSymbols: readonly (readonly [maker: Maker, names: readonly Buffer[]])[] = [
   ["graalvm", ["__svm_version_info"].map(dynamicName)],
@@ -73,7 +76,9 @@ async function runtimeOf(
   sections: readonly Section[],
   dynamic: DynamicTable | undefined,
 ): Promise<Maker | undefined> {
-  const bySection = sections.map(({ name }) => runtimeSections[name]).find((maker) => maker !== undefined);
+  const bySection = sections
+    .map(({ name }) => runtimeSections.get(name))
+    .find((maker) => maker !== undefined);
   if (bySection !== undefined) return bySection;
   const strings = dynamic?.strings;
   const names = strings === undefined ? [] : [{ offset: strings.offset, fileSize: strings.size }];

@@ -90,16 +90,18 @@ const systems: Readonly<Record<number, string>> = {
 };
 
 /** Loaders that no Linux has, or none that runs containers. */
-const foreignLoaders: Readonly<Record<string, string>> = {
-  "/libexec/ld-elf.so.1": "FreeBSD",
-  "/usr/libexec/ld.elf_so": "NetBSD",
-  "/usr/libexec/ld.so": "OpenBSD",
-  "/usr/libexec/ld-elf.so.2": "DragonFly",
-  "/lib/amd64/ld.so.1": "Solaris",
-  "/usr/lib/amd64/ld.so.1": "Solaris",
-  "/system/bin/linker64": "Android",
-  "/system/bin/linker": "Android",
-};
+const foreignLoaders: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    "/libexec/ld-elf.so.1": "FreeBSD",
+    "/usr/libexec/ld.elf_so": "NetBSD",
+    "/usr/libexec/ld.so": "OpenBSD",
+    "/usr/libexec/ld-elf.so.2": "DragonFly",
+    "/lib/amd64/ld.so.1": "Solaris",
+    "/usr/lib/amd64/ld.so.1": "Solaris",
+    "/system/bin/linker64": "Android",
+    "/system/bin/linker": "Android",
+  }),
+);
 
 /** The kernel does not look: a program of another system starts and dies in its first system call. */
 function systemProblem(
@@ -109,7 +111,7 @@ function systemProblem(
   if (platform.os !== "linux") return undefined;
   const isMarked = osAbi !== 0 && osAbi !== 3;
   const system =
-    foreignLoaders[interpreter ?? ""] ??
+    foreignLoaders.get(interpreter ?? "") ??
     (notes.abi?.os === "Linux" ? undefined : notes.abi?.os) ??
     (["linux", "android", undefined].includes(go?.["GOOS"]) ? undefined : go?.["GOOS"]) ??
     (isMarked ? systems[osAbi] : undefined);

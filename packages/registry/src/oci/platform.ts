@@ -9,20 +9,29 @@ export interface Platform {
   readonly variant?: string;
 }
 
-const ARCHITECTURES: Readonly<Record<string, string>> = {
-  x86_64: "amd64",
-  "x86-64": "amd64",
-  aarch64: "arm64",
-  i386: "386",
-  armhf: "arm",
-  armel: "arm",
-};
+/** What old names of architectures stand for; some say which variant it is, `""` that it has none. */
+const ARCHITECTURES: ReadonlyMap<string, { readonly architecture: string; readonly variant?: string }> =
+  new Map([
+    ["x86_64", { architecture: "amd64" }],
+    ["x86-64", { architecture: "amd64" }],
+    ["aarch64", { architecture: "arm64" }],
+    ["i386", { architecture: "386", variant: "" }],
+    ["armhf", { architecture: "arm", variant: "v7" }],
+    ["armel", { architecture: "arm", variant: "v6" }],
+  ]);
 
-/** The names that a variant has besides its own. */
-const VARIANTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  arm: { "5": "v5", "6": "v6", "7": "v7", "8": "v8" },
-  arm64: { "8": "v8", "v8.0": "v8", "9": "v9", "9.0": "v9", "v9.0": "v9" },
-};
+/** Of an architecture and a variant, the variant's own name. */
+const VARIANTS: ReadonlyMap<string, string> = new Map([
+  ["arm/5", "v5"],
+  ["arm/6", "v6"],
+  ["arm/7", "v7"],
+  ["arm/8", "v8"],
+  ["arm64/8", "v8"],
+  ["arm64/v8.0", "v8"],
+  ["arm64/9", "v9"],
+  ["arm64/9.0", "v9"],
+  ["arm64/v9.0", "v9"],
+]);
 
 /** `linux/amd64` when nobody says otherwise, whatever the host is: same input, same digest. */
 export const defaultPlatform: Platform = { architecture: "amd64", os: "linux" };
@@ -59,11 +68,9 @@ export function formatPlatform(platform: Platform): string {
 /** amd64/v1 is amd64, arm64/v8 is arm64, arm is arm/v7, and the uname spellings are Go's. */
 export function normalizePlatform(platform: Platform): Platform {
   const { variant: given, ...rest } = platform;
-  const architecture = ARCHITECTURES[platform.architecture] ?? platform.architecture;
-  // Some old names say which variant it is.
-  const implied = { armel: "v6", armhf: "v7", i386: "" }[platform.architecture] ?? given;
+  const { architecture, variant: implied = given } = ARCHITECTURES.get(platform.architecture) ?? platform;
   let variant = implied === undefined || implied === "" ? undefined : implied;
-  if (variant !== undefined) variant = VARIANTS[architecture]?.[variant] ?? variant;
+  if (variant !== undefined) variant = VARIANTS.get(`${architecture}/${variant}`) ?? variant;
   if (architecture === "arm" && variant === undefined) variant = "v7";
   if (architecture === "arm64" && variant === "v8") variant = undefined;
   if (architecture === "amd64" && variant === "v1") variant = undefined;
