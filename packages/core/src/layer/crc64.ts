@@ -25,8 +25,9 @@ export class Crc64 {
     const { high: highs, low: lows } = tables;
     let high = this.#high;
     let low = this.#low;
-    // Four times as fast as by the bytes' iterator.
-    for (let at = 0; at < bytes.byteLength; at++) {
+    const { byteLength } = bytes;
+    // Asked in each round how long they are, or by the bytes' iterator, Node 20 takes four times as long.
+    for (let at = 0; at < byteLength; at++) {
       const index = (low ^ (bytes[at] ?? 0)) & 0xff;
       low = ((low >>> 8) | (high << 24)) ^ (lows[index] ?? 0);
       high = (high >>> 8) ^ (highs[index] ?? 0);
