@@ -32,14 +32,14 @@ test.each([
   });
 });
 
-test("a file that is mapped and not there is told with its index, its path and the project", async () => {
+test("a file that is mapped and not there is told with its place in the list, as it was written, and with the project", async () => {
   const files = [
     { from: "file", to: "a" },
     { from: "./nope/x", to: "b" },
   ];
   await expect(buildImage({ project: place, files, image: "scratch", cache: false })).rejects.toMatchObject({
     code: "MAPPING_NOT_FOUND",
-    message: `files[1] maps ./nope/x, but there is no /nope/x in ${place}.`,
+    message: `files[1] (./nope/x → b): there is no /nope/x in ${place}.`,
   });
 });
 

@@ -195,10 +195,10 @@ function placedMapping(
   index: number,
   projectName = "the project",
 ): Mapping {
-  const name = `files[${index}]`;
+  const name = `files[${index}] (${given.from} → ${given.to})`;
   const target = cleanPath(given.to);
   if (target === "/Dockerfile") {
-    throw new ContextError("MAPPING_INVALID", `${name} maps ${given.from} to the Dockerfile.`, {
+    throw new ContextError("MAPPING_INVALID", `${name} leads to the Dockerfile.`, {
       hint: "Give the Dockerfile by its own option.",
     });
   }
@@ -213,19 +213,15 @@ function placedMapping(
   }
   const { path, node, obstacle } = resolvedSource(project, given, name);
   if (node === undefined || obstacle !== undefined) {
-    throw new ContextError(
-      "MAPPING_NOT_FOUND",
-      `${name} maps ${given.from}, but there is no ${path} in ${projectName}.`,
-      { hint: "Correct the path, which is relative to the project's directory, or make the file first." },
-    );
+    throw new ContextError("MAPPING_NOT_FOUND", `${name}: there is no ${path} in ${projectName}.`, {
+      hint: "Correct the path, which is relative to the project's directory, or make the file first.",
+    });
   }
   if (target === "/" && node.kind !== "directory") {
     throw new ContextError(
       "MAPPING_INVALID",
-      `${name} maps the ${node.kind} ${given.from} to the root of the context.`,
-      {
-        hint: "Give the file a name in `to`.",
-      },
+      `${name} leads to the root of the context, and ${path} is a ${node.kind}.`,
+      { hint: "Give the file a name in `to`." },
     );
   }
   return { given, source: path, target };
