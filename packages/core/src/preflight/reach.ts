@@ -140,7 +140,7 @@ export function reach(
       message: `${path} has mode ${permissions(node.mode)} and belongs to ${node.uid}:${node.gid}${by}: the user ${userName(trial)} may not execute it.`,
       hint:
         (node.mode & 0o111) === 0
-          ? "Copy it with COPY --chmod=755."
+          ? "Set its x bits before the build (chmod 755), or copy it with COPY --chmod=755."
           : "Copy it with COPY --chmod=755, or with --chown for the user that starts it.",
     });
     return undefined;
