@@ -73,6 +73,12 @@ test.each([
   await refused(["copy", "-q", "oci:good", `oci:${place}`], "OUTPUT_UNWRITABLE", place);
 });
 
+test("copy of a layout to a place inside of it", async () => {
+  mkdirSync(join(directory, "good/odd/index.json"), { recursive: true });
+  await refused(["copy", "-q", "oci:good", "oci:good/odd"], "OUTPUT_UNWRITABLE", "good/odd");
+  rmSync(join(directory, "good/odd"), { recursive: true });
+});
+
 describe.each(kinds)("copy from %s", (kind) => {
   test.each([
     ["a link in a circle", "loop"],

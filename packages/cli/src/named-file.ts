@@ -67,13 +67,15 @@ export async function naming<T>(path: string, work: () => Promise<T>): Promise<T
  * error that names it.
  *
  * @param path - default: whatever was refused
+ * @param written - a place that is written to, perhaps below it
  * @throws {UndockedError} `FILE_UNREADABLE`
  */
-export async function reading<T>(work: () => Promise<T>, path?: string): Promise<T> {
+export async function reading<T>(work: () => Promise<T>, path?: string, written?: string): Promise<T> {
   try {
     return await work();
   } catch (error) {
     if (!isOfPath(error) || (path !== undefined && !isBelow(error.path, path))) throw error;
+    if (path !== written && written !== undefined && isBelow(error.path, written)) throw error;
     throw new UndockedError("FILE_UNREADABLE", `${path ?? error.path} cannot be read: ${error.message}.`, {
       hint: "Correct the path, or let the user who runs this read what is there.",
       cause: error,

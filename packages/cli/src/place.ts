@@ -110,8 +110,9 @@ function noImage(path: string): FormatError {
  * @throws {UndockedError} `FILE_UNREADABLE`, `OUTPUT_UNWRITABLE`
  */
 export async function betweenPlaces<T>(from: Place, to: Place, work: () => Promise<T>): Promise<T> {
-  const read = from.kind === "registry" ? work : () => reading(work, from.path);
-  return to.kind === "registry" ? await read() : await naming(to.path, read);
+  const written = to.kind === "registry" ? undefined : to.path;
+  const read = from.kind === "registry" ? work : () => reading(work, from.path, written);
+  return written === undefined ? await read() : await naming(written, read);
 }
 
 /** Where an image is copied to. */
