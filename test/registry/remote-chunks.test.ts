@@ -195,6 +195,24 @@ describe("a registry, or what stands before it, that limits the size of a reques
     expect(server.lines().filter((line) => line.startsWith("DELETE"))).toHaveLength(2);
   });
 
+  test("is not offered for the next blob what it refused of the last", async () => {
+    const registry = limiting(noise, 400_000);
+    await using server = await scriptedServer(registry.script);
+    const client = registryClient({ credentials: "anonymous", retry: { baseMs: 1 } });
+    const send = async (): Promise<void> =>
+      await client.repository(`${server.host}/a`).push(
+        { ...layer, digest: digestOf(noise), size: noise.byteLength },
+        replayable(() => contentOf(noise)),
+      );
+    await send();
+    const { length } = registry.refused;
+    expect(length).toBeGreaterThan(1);
+    registry.taken.length = 0;
+    await send();
+    expect(registry.refused).toHaveLength(length);
+    expect(registry.taken.reduce((sum, size) => sum + size, 0)).toBe(noise.byteLength);
+  });
+
   test("has no more of the content held for it than two pieces", async () => {
     const registry = limiting(noise, 80_000);
     let read = 0;

@@ -1,5 +1,5 @@
 import type { CallOptions } from "../store/store.ts";
-import type { RepositoryContext } from "./context.ts";
+import type { RegistryLine, RepositoryContext } from "./context.ts";
 import { exchange } from "./exchange.ts";
 import { drain } from "./http.ts";
 import { RegistryError } from "./registry-error.ts";
@@ -23,14 +23,16 @@ export async function sendChunks(
 ): Promise<UploadSession> {
   const { leastChunk = 0 } = opened;
   let at: Position = { session: opened, received: 0 };
-  let size = Math.max(chunkSize, leastChunk);
+  let size = Math.max(Math.min(chunkSize, pieceSizes.get(context.line) ?? Infinity), leastChunk);
   let held: Uint8Array = new Uint8Array();
   const sendHeld = async (isLast: boolean): Promise<void> => {
     while (held.byteLength >= (isLast ? 1 : size)) {
       const { refused, ...next } = await sendChunk(context, at, held.subarray(0, size), options);
       held = held.subarray(next.received - at.received);
       at = next;
-      if (refused !== undefined) size = smallerThan(refused, leastChunk);
+      if (refused === undefined) continue;
+      size = smallerThan(refused, leastChunk);
+      pieceSizes.set(context.line, size);
     }
   };
   for await (const chunk of inChunks(content, size)) {
@@ -40,6 +42,9 @@ export async function sendChunks(
   await sendHeld(true);
   return at.session;
 }
+
+/** Of registries that refused larger pieces, what they are offered next. */
+const pieceSizes = new WeakMap<RegistryLine, number>();
 
 /** Where an upload is. */
 interface Position {

@@ -18,7 +18,7 @@ import {
 import { takeSession } from "./mount.ts";
 import { RegistryError } from "./registry-error.ts";
 import { pauseToRepeat } from "./repetition.ts";
-import type { RepositoryContext } from "./context.ts";
+import type { RegistryLine, RepositoryContext } from "./context.ts";
 import { adviceForErrorCode, backoffMs, mayPass } from "./retry-policy.ts";
 
 export interface UploadOptions {
@@ -47,7 +47,8 @@ export async function pushBlob(
   const { retries = 5 } = line.retry;
   const isVerified = isReplayable(content) && content.verified === expected.digest;
   const body = onceOrAgain(content, (chunks) => (isVerified ? chunks : verified(expected, chunks)));
-  let { chunkSize } = upload;
+  const isWholeRefused = expected.size >= (refusedWholes.get(line) ?? Infinity);
+  let chunkSize = upload.chunkSize ?? (isWholeRefused ? firstChunkSize(expected.size) : undefined);
   for (let attempt = 0; ; attempt += 1) {
     const session =
       takeSession(context, options.upload) ??
@@ -61,7 +62,10 @@ export async function pushBlob(
       if (!(error instanceof RegistryError) || !body.canReopen()) throw error;
       const inPieces = isTooLarge(error) && chunkSize === undefined;
       if (!inPieces && (attempt >= retries || !mayHelp(error, attempt))) throw error;
-      if (inPieces) chunkSize = firstChunkSize(expected.size);
+      if (inPieces) {
+        chunkSize = firstChunkSize(expected.size);
+        refusedWholes.set(line, Math.min(expected.size, refusedWholes.get(line) ?? Infinity));
+      }
       // A request of another kind need not wait for what made the last one fail.
       const waitMs = inPieces ? 0 : backoffMs(attempt, line.retry);
       const request = { method: "PUT", url: session.url };
@@ -72,6 +76,9 @@ export async function pushBlob(
     }
   }
 }
+
+/** The smallest blob that a registry has refused as a whole: as large ones go to it in pieces. */
+const refusedWholes = new WeakMap<RegistryLine, number>();
 
 function mayHelp(error: RegistryError, attempt: number): boolean {
   if (isTooLarge(error)) return false;
