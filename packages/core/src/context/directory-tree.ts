@@ -202,7 +202,8 @@ function nodeOf(stats: BigIntStats, hostPath: string): SourceNode {
   const device = kind === "character-device" || kind === "block-device";
   return {
     kind,
-    mode: Number(stats.mode & 0o7777n),
+    // Other systems' links have modes, which mean nothing.
+    mode: kind === "symlink" ? 0o777 : Number(stats.mode & 0o7777n),
     uid: 0,
     gid: 0,
     mtime: secondsOf(stats.mtimeNs),

@@ -147,8 +147,7 @@ function headerOf(entry: Entry, epoch: number | undefined): TarHeader {
   return {
     path,
     kind,
-    // As Linux has it: other systems' links, and some archives', have modes that mean nothing.
-    mode: kind === "symlink" ? 0o777 : mode,
+    mode,
     uid,
     gid,
     mtime: epoch === undefined ? entry.mtime : Math.min(entry.mtime, epoch),
