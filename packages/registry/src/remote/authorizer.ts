@@ -5,7 +5,7 @@ import type { Token } from "../auth/token.ts";
 import type { RegistryEvent } from "./events.ts";
 import { judgeRealm } from "./realm.ts";
 import { describeRefusal } from "./location.ts";
-import { redactUrl } from "./redact.ts";
+import { redactUrl, urlWithoutSecrets } from "./redact.ts";
 import { RegistryError } from "./registry-error.ts";
 import { keptRequests, sharedRequests } from "./shared-requests.ts";
 
@@ -128,7 +128,7 @@ export function authorizer(options: AuthorizerOptions): Authorizer {
     options.onEvent({
       kind: "token",
       registry,
-      realm: redactUrl(realm),
+      realm: redactUrl(urlWithoutSecrets(realm, [...secrets])),
       scopes,
       anonymous: credential === undefined,
     });

@@ -1,6 +1,6 @@
 import type { Answer, Call, Line } from "./call.ts";
 import { failureOf } from "./failure.ts";
-import { authorityOf, nextHop, sendHop, type Hop, type Sent } from "./hop.ts";
+import { authorityOf, nextHop, sendHop, shownUrl, type Hop, type Sent } from "./hop.ts";
 import { drain, type HttpResponse } from "./http.ts";
 import { isRedirect } from "./redirect.ts";
 import type { RegistryError } from "./registry-error.ts";
@@ -57,7 +57,8 @@ export async function exchange(line: Line, call: Call): Promise<Answer> {
     const wait = waitBefore(line, failure, sent, attempt);
     if (wait === undefined || attempt >= retries || !(hop.body?.canReopen() ?? true)) throw failure;
     attempt += 1;
-    await pauseToRepeat(hop, { waitMs: wait, attempt, failure }, line.onEvent, signal);
+    const request = { method: hop.method, url: shownUrl(line, hop) };
+    await pauseToRepeat(request, { waitMs: wait, attempt, failure }, line.onEvent, signal);
   }
 }
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { readBody, type HttpResponse } from "./http.ts";
-import { foreignText, redactUrl } from "./redact.ts";
+import { foreignText, redactUrl, urlWithoutSecrets } from "./redact.ts";
 import { adviceForErrorCode } from "./retry-policy.ts";
 import { isSpecCode, RegistryError, type RegistryErrorCode } from "./registry-error.ts";
 
@@ -26,16 +26,15 @@ export async function failureOf(
   const text = bytes === undefined ? "" : new TextDecoder().decode(bytes);
   const said = tellingError(errorBody.safeParse(parse(text)).data?.errors ?? []);
   const { status } = response;
+  const url = urlWithoutSecrets(request.url, secrets);
   const code = said !== undefined && isSpecCode(said.code) ? said.code : codeOfStatus(status, subject);
   const saying = foreignText(said === undefined ? text : said.message, secrets);
   const host = URL.canParse(request.url) ? new URL(request.url).host : "";
   const hint = hintFor(code, status, host, `${said?.code ?? ""} ${saying}`);
   return new RegistryError(
     code,
-    `${request.method} ${redactUrl(request.url)} was answered with ${status}${
-      saying === "" ? "" : `: ${saying}`
-    }`,
-    { status, method: request.method, url: request.url, ...(hint === undefined ? {} : { hint }) },
+    `${request.method} ${redactUrl(url)} was answered with ${status}${saying === "" ? "" : `: ${saying}`}`,
+    { status, method: request.method, url, ...(hint === undefined ? {} : { hint }) },
   );
 }
 

@@ -4,7 +4,7 @@ import type { Call, CallBody, Line } from "./call.ts";
 import type { HttpResponse } from "./http.ts";
 import { describeRefusal } from "./location.ts";
 import { networkFailure } from "./network-failure.ts";
-import { foreignText, redactUrl } from "./redact.ts";
+import { foreignText, redactUrl, urlWithoutSecrets } from "./redact.ts";
 import { parseRateLimit } from "./rate-limit.ts";
 import { planRedirect } from "./redirect.ts";
 import { RegistryError } from "./registry-error.ts";
@@ -77,7 +77,7 @@ export async function sendHop(line: Line, call: Call, hop: Hop): Promise<Sent> {
     line.onEvent({
       kind: "request",
       method: hop.method,
-      url: redactUrl(hop.url),
+      url: redactUrl(shownUrl(line, hop)),
       status: response.status,
     });
     const limit = parseRateLimit((name) => response.headers.get(name));
@@ -90,9 +90,14 @@ export async function sendHop(line: Line, call: Call, hop: Hop): Promise<Sent> {
     signal?.throwIfAborted();
     // What the content's own reading threw is not the network's fault.
     if (sourceError !== undefined) throw sourceError.error;
-    const { failure, repeatable } = networkFailure(error, hop);
+    const { failure, repeatable } = networkFailure(error, { method: hop.method, url: shownUrl(line, hop) });
     return { kind: "failed", failure, repeatable };
   }
+}
+
+/** For messages and events. */
+export function shownUrl({ authorizer }: Line, { url }: Hop): string {
+  return urlWithoutSecrets(url, authorizer.secrets());
 }
 
 const LINGER_MS = 5_000;
