@@ -9,34 +9,33 @@ import { throughDecoder, type Decoder } from "./through-decoder.ts";
 const PIECE = 1024;
 
 /**
- * Inflates zstd, all of its frames: with Node's own where it has one (from 22.15), else on fzstd, which is pure JavaScript
+ * Inflates zstd, all of its frames: with Node's own where it has one (from 22.15), else on fzstd, which is pure JavaScript,
  * takes windows of up to 32 MB and does not look at a frame's checksum.
  *
  * @throws {LayerError} `LAYER_INVALID`, after all that came before the fault
  */
 export async function* unzstd(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
-  const first = nodeDecoder();
-  if (first === undefined) return yield* throughFzstd(chunks);
-  const pieces = piecesOf(chunks);
-  try {
-    let decoder: Decoder | undefined = first;
-    for (let rest = await pieces.next(); rest !== undefined; rest = await pieces.next()) {
-      pieces.unread(rest);
-      // Some of Node's releases end with the first frame.
-      yield* throughDecoder(decoder ?? first, pieces, damaged);
-      decoder = nodeDecoder();
-    }
-  } finally {
-    first.destroy();
-    await pieces.close();
-  }
+  const create: unknown = Reflect.get(zlib, "createZstdDecompress");
+  // Not in the types of Node 20, nor in Node 20.
+  yield* typeof create === "function" ? throughNode(chunks, () => create()) : throughFzstd(chunks);
 }
 
-/** Not in the types of Node 20, nor in Node 20. */
-function nodeDecoder(): Decoder | undefined {
-  const create: unknown = Reflect.get(zlib, "createZstdDecompress");
-  const decoder: unknown = typeof create === "function" ? create() : undefined;
-  return isDecoder(decoder) ? decoder : undefined;
+async function* throughNode(
+  chunks: AsyncIterable<Uint8Array>,
+  create: () => unknown,
+): AsyncGenerator<Uint8Array, void, void> {
+  const pieces = piecesOf(chunks);
+  try {
+    for (let rest = await pieces.next(); rest !== undefined; rest = await pieces.next()) {
+      pieces.unread(rest);
+      const decoder = create();
+      if (!isDecoder(decoder)) throw new TypeError("node:zlib decodes zstd in an unknown way.");
+      // Some of Node's releases end with the first frame.
+      yield* throughDecoder(decoder, pieces, damaged);
+    }
+  } finally {
+    await pieces.close();
+  }
 }
 
 function isDecoder(decoder: unknown): decoder is Decoder {
