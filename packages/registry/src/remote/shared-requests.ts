@@ -58,7 +58,7 @@ export function keptRequests<T>(): SharedRequests<T> {
 }
 
 /** Waits for work that others may wait for too: it is not stopped, but waited for no longer. */
-export async function raceAbort<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+async function raceAbort<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return await work;
   signal.throwIfAborted();
   let stop: (() => void) | undefined;
