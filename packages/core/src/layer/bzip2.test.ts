@@ -41,6 +41,13 @@ describe.skipIf(!has("bzip2"))("what bzip2 has written is read", () => {
     expect(Buffer.from(await readAll(bunzip2(inPieces(bytes, 1)))).toString()).toBe("one, two");
   });
 
+  test("streams of other block sizes follow each other", async () => {
+    const parts = ["-9", "-1", "-5", "-9"].map((level) => ({ level, bytes: randomBytes(250_000) }));
+    const packed = Buffer.concat(parts.map(({ level, bytes }) => bzip2(bytes, level)));
+    const expected = Buffer.concat(parts.map(({ bytes }) => bytes));
+    expect(Buffer.from(await readAll(bunzip2(inPieces(packed, 10_007)))).equals(expected)).toBe(true);
+  });
+
   test("content that is cut off or changed is refused, wherever that is", async () => {
     const plain = Buffer.from("She sells sea shells by the sea shore.".repeat(20));
     const bytes = bzip2(plain);

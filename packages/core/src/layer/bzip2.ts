@@ -37,13 +37,17 @@ export async function* bunzip2(chunks: AsyncIterable<Uint8Array>): AsyncGenerato
     }
     if (more.length > 0) bits.append(more);
   }
+  let memory = new Uint32Array(0);
   try {
     await fill(4);
     do {
       if (bits.read(24) !== STREAM_MARK) throw damaged();
       const level = bits.read(8) - 0x30;
       if (level < 1 || level > 9) throw damaged();
-      const sorted = new Uint32Array(level * 100_000);
+      const size = level * 100_000;
+      // A file may be of many streams that have next to nothing in them.
+      if (memory.length < size) memory = new Uint32Array(size);
+      const sorted = memory.subarray(0, size);
       let total = 0;
       for (;;) {
         // A block that does not shrink at all, with its tables.
