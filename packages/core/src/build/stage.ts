@@ -67,7 +67,7 @@ export interface StageTarget {
 /** A stage that is being carried out, and what it needs of others. */
 interface StageRun {
   readonly plan: StagePlan;
-  /** Stages above it. */
+  /** Stages of the same plan; those above it are there. */
   readonly built: ReadonlyMap<number, Promise<BuiltStage>>;
   readonly target: StageTarget;
   readonly epoch: number;
@@ -104,7 +104,7 @@ export async function applyStages(
       const key = stageKey(stage, { keys, epoch, platform });
       const label = targets.length === 1 ? {} : { platform: formatPlatform(stage.platform) };
       const placeOf = (step = -1): Place => [stage.index, step, position];
-      const run = { plan: stage, built: new Map(built), target, epoch, platform, placeOf, shared, label };
+      const run = { plan: stage, built, target, epoch, platform, placeOf, shared, label };
       last = known.get(key) ?? applyStage(run, work);
       known.set(key, last);
       keys.set(stage.index, key);

@@ -37,3 +37,13 @@ test.each([
 test("a pattern of an ignore file has no class that goes backwards", () => {
   expect(() => ignoreMatcher(["a[z-a]"])).toThrow("syntax error in pattern");
 });
+
+test.each([
+  ["${A//x/$B}", { A: "x".repeat(50_000), B: "y".repeat(50_000) }, "the expansion has more than"],
+  ["${A/$B/}", { A: "x".repeat(1_000_000), B: `${"x".repeat(50_000)}y` }, "takes too long to match"],
+  ["${A%%$B}", { A: "x".repeat(1_000_000), B: `y${"x".repeat(50_000)}*` }, "takes too long to match"],
+  ["${A#$B}", { A: "x".repeat(1_000_000), B: `*${"x".repeat(50_000)}y` }, "takes too long to match"],
+])("%s is refused where it would take all memory, or for ever", (word, values, message) => {
+  const lookup = (name: string): string | undefined => new Map(Object.entries(values)).get(name);
+  expect(() => expand(word, lookup)).toThrow(message);
+});

@@ -245,7 +245,8 @@ class Lexer {
     if (value === undefined && this.#options.unset === "keep") {
       return `\${${name}/${pattern}/${replacement}}`;
     }
-    return this.#grow(replacePattern(value ?? "", pattern, replacement, all ? "all" : "first"));
+    const count = all ? "all" : "first";
+    return this.#grow(replacePattern(value ?? "", pattern, replacement, count, GROWTH_LIMIT));
   }
 
   #operand(stop: string, rawEscapes: boolean, missing: string): string {

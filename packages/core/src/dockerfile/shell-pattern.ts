@@ -11,7 +11,7 @@ type Runs = readonly (readonly (string | undefined)[])[];
 /** The shortest (or longest) prefix that matches is cut off. */
 export function cutPrefix(value: string, pattern: string, reach: "shortest" | "longest"): string {
   const characters = Array.from(value);
-  const end = prefixEnd(characters, parsePattern(pattern), 0, reach);
+  const end = prefixEnd(characters, parsePattern(pattern), 0, reach, { left: MOST_COMPARED });
   return end === undefined ? value : characters.slice(end).join("");
 }
 
@@ -21,26 +21,33 @@ export function cutSuffix(value: string, pattern: string, reach: "shortest" | "l
     .map((run) => [...run].reverse())
     .reverse();
   const characters = Array.from(value).reverse();
-  const end = prefixEnd(characters, mirrored, 0, reach);
+  const end = prefixEnd(characters, mirrored, 0, reach, { left: MOST_COMPARED });
   return end === undefined ? value : characters.slice(end).reverse().join("");
 }
 
-/** The leftmost, longest match, or every one, becomes `replacement`. */
+/**
+ * The leftmost, longest match, or every one, becomes `replacement`.
+ *
+ * @param enough - characters, beyond which the result is not needed
+ */
 export function replacePattern(
   value: string,
   pattern: string,
   replacement: string,
   count: "first" | "all",
+  enough: number,
 ): string {
   const runs = parsePattern(pattern);
   const [head = []] = runs;
   const characters = Array.from(value);
+  const work: Work = { left: MOST_COMPARED };
   const result: string[] = [];
+  let size = 0;
   let copied = 0;
   let afterMatch = -1;
   for (let from = 0; from <= characters.length;) {
-    const start = find(characters, head, from);
-    const end = start === undefined ? undefined : prefixEnd(characters, runs, start, "longest");
+    const start = find(characters, head, from, work);
+    const end = start === undefined ? undefined : prefixEnd(characters, runs, start, "longest", work);
     if (start === undefined) break;
     if (end === undefined) {
       // What fails from the first place of a line fails from its others too.
@@ -54,7 +61,8 @@ export function replacePattern(
       result.push(characters.slice(copied, start).join(""), replacement);
       copied = end;
       afterMatch = end;
-      if (count === "first") break;
+      size += replacement.length;
+      if (count === "first" || size > enough) break;
     }
     from = end > start ? end : start + 1;
   }
@@ -87,9 +95,10 @@ function prefixEnd(
   runs: Runs,
   start: number,
   reach: "shortest" | "longest",
+  work: Work,
 ): number | undefined {
   const [head = [], ...others] = runs;
-  if (!matchesAt(characters, head, start)) return undefined;
+  if (!matchesAt(characters, head, start, work)) return undefined;
   let end = start + head.length;
   for (const [index, run] of others.entries()) {
     const last = index === others.length - 1;
@@ -97,7 +106,9 @@ function prefixEnd(
     const line = characters.indexOf("\n", end);
     const limit = line < 0 ? characters.length : line;
     const at =
-      last && reach === "longest" ? findLast(characters, run, end, limit) : find(characters, run, end, limit);
+      last && reach === "longest"
+        ? findLast(characters, run, end, work, limit)
+        : find(characters, run, end, work, limit);
     if (at === undefined) return undefined;
     end = at + run.length;
   }
@@ -106,31 +117,46 @@ function prefixEnd(
 
 type Run = Runs[number];
 
-function matchesAt(characters: readonly string[], run: Run, at: number): boolean {
-  return (
-    at + run.length <= characters.length &&
-    run.every((wanted, index) => {
-      const character = characters[at + index];
-      return wanted === undefined ? character !== "\n" : wanted === character;
-    })
-  );
+/** Characters that may still be compared: a long run that nearly fits everywhere must not take for ever. */
+interface Work {
+  left: number;
+}
+
+const MOST_COMPARED = 2 ** 26;
+
+function matchesAt(characters: readonly string[], run: Run, at: number, work: Work): boolean {
+  if (at + run.length > characters.length) return false;
+  const differs = run.findIndex((wanted, index) => {
+    const character = characters[at + index];
+    return wanted === undefined ? character === "\n" : wanted !== character;
+  });
+  work.left -= differs < 0 ? run.length : differs;
+  if (work.left < 0) throw new WordError("the pattern in a substitution takes too long to match");
+  return differs < 0;
 }
 
 function find(
   characters: readonly string[],
   run: Run,
   from: number,
+  work: Work,
   limit = characters.length,
 ): number | undefined {
   for (let at = from; at <= limit && at + run.length <= characters.length; at += 1) {
-    if (matchesAt(characters, run, at)) return at;
+    if (matchesAt(characters, run, at, work)) return at;
   }
   return undefined;
 }
 
-function findLast(characters: readonly string[], run: Run, from: number, limit: number): number | undefined {
+function findLast(
+  characters: readonly string[],
+  run: Run,
+  from: number,
+  work: Work,
+  limit: number,
+): number | undefined {
   for (let at = Math.min(limit, characters.length - run.length); at >= from; at -= 1) {
-    if (matchesAt(characters, run, at)) return at;
+    if (matchesAt(characters, run, at, work)) return at;
   }
   return undefined;
 }
