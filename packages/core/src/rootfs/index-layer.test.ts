@@ -192,6 +192,16 @@ describe("attacks", () => {
     await expect(indexLayer(once(tar))).rejects.toMatchObject({ code: "LAYER_INVALID" });
   });
 
+  test.each(["d/.wh..", "d/.wh...", ".wh.."])(
+    "the whiteout %s names no file, and is refused",
+    async (path) => {
+      await expect(indexLayer(once(await tarOf(entry(path))))).rejects.toMatchObject({
+        code: "LAYER_INVALID",
+        message: `The layer has a whiteout that names no file: /${path}.`,
+      });
+    },
+  );
+
   test("a layer that is cut off is refused", async () => {
     const blob = gzipSync(await tarOf(entry("a", {}, "x".repeat(100_000))));
     await expect(indexLayer(once(blob.subarray(0, blob.byteLength / 2)))).rejects.toMatchObject({

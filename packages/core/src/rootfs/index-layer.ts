@@ -116,6 +116,9 @@ function entryOf(header: TarHeader, earlierOf: (path: string) => number): IndexE
   // image-spec, layer.md#whiteouts; what else begins with .wh..wh. is aufs' own.
   if (name === ".wh..wh..opq") return { path: parentPath(path), kind: "opaque" };
   if (name.startsWith(".wh..wh.") || name === ".wh.") return undefined;
+  // They would take away the directory that they are in, or its parent; containerd refuses such a layer.
+  if (name === ".wh.." || name === ".wh...")
+    throw new LayerError("LAYER_INVALID", `The layer has a whiteout that names no file: ${path}.`);
   if (name.startsWith(".wh.")) return { path: joinPath(parentPath(path), name.slice(4)), kind: "whiteout" };
   const { kind, mode, uid, gid, mtime, size, linkTarget, deviceMajor, deviceMinor, xattrs } = header;
   const earlier = kind === "file" ? earlierOf(path) : 0;
