@@ -1,6 +1,7 @@
 import type { Delegate, Execution } from "./execution.ts";
 import { lookPath } from "./look-path.ts";
-import { byEnvironment, fromWorkingDirectory, report, type Cause, type Fault, type Trial } from "./trial.ts";
+import { isFile, wordsApart } from "./meant.ts";
+import { byEnvironment, report, type Cause, type Fault, type Trial } from "./trial.ts";
 
 /** Who starts a program, which decides how it is told of and what becomes of texts. */
 export type Starter = "runtime" | "shell" | "interpreter" | "execvp";
@@ -70,12 +71,10 @@ export function namedProgram(
 
 /** What whoever wrote the name may have meant: it has words that belong apart, or is a file of the working directory. */
 function meant(trial: Trial, { environment }: Cause, name: string): string | undefined {
-  const words = name.trim().split(/\s+/);
-  const [first = ""] = words;
-  if (words.length > 1 && lookPath(trial, first, environment).kind === "found")
-    return `Write its words apart: ${JSON.stringify(words)}.`;
-  const isNear = trial.files.walk(fromWorkingDirectory(trial, name)).node?.kind === "file";
-  return isNear ? `Write ./${name}, which is in the working directory.` : undefined;
+  return (
+    wordsApart(name, (first) => lookPath(trial, first, environment).kind === "found") ??
+    (isFile(trial, name) ? `Write ./${name}, which is in the working directory.` : undefined)
+  );
 }
 
 /** Go's `exec.LookPath` refuses it since 1.19, and so do runtimes that are written in Go. */

@@ -1,6 +1,7 @@
 import { baseName, joinPath } from "../context/path.ts";
 import type { SourceNode } from "../context/source-tree.ts";
 import type { Walk } from "./image-files.ts";
+import { isFile, wordsApart } from "./meant.ts";
 import {
   closedDirectory,
   fromWorkingDirectory,
@@ -175,13 +176,10 @@ function directoryOf(path: string): string {
 /** What whoever wrote the path may have meant: it has words that belong apart, or is a file of the working directory. */
 function meant(trial: Trial, role: Role, path: string): string | undefined {
   if (role !== "program") return undefined;
-  const isFile = (at: string): boolean =>
-    trial.files.walk(fromWorkingDirectory(trial, at)).node?.kind === "file";
-  const words = path.trim().split(/\s+/);
-  const [first = ""] = words;
-  if (words.length > 1 && isFile(first)) return `Write its words apart: ${JSON.stringify(words)}.`;
+  const apart = wordsApart(path, (first) => isFile(trial, first));
+  if (apart !== undefined) return apart;
   const near = `./${baseName(path)}`;
-  return near !== path && isFile(near)
+  return near !== path && isFile(trial, near)
     ? `Name ${joinPath(trial.workingDirectory, baseName(path))}, which is there.`
     : undefined;
 }
