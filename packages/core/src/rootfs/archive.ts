@@ -104,16 +104,16 @@ function unpack(
   destination: string,
   header: TarHeader,
   step: ArchiveStep,
-  { links, earlierOf, budget }: Seen,
+  seen: Seen,
 ): void {
   const inner = cleanPath(header.path);
   // `.` is passed over, as by BuildKit: the destination keeps its owner and mode. `/` and `..` do change them.
   if (inner === "/" && cleanPath(`here/${header.path}`) === "/here" && !header.path.startsWith("/")) return;
   if (inner === "/" && header.kind !== "directory") throw noDirectory(header);
-  const path = inner === "/" ? destination : placeOf(changes, destination, inner, step, budget);
+  const path = inner === "/" ? destination : placeOf(changes, destination, inner, step, seen.budget);
   const there = changes.root.lstat(path);
   if (there?.kind === "directory" && header.kind !== "directory") changes.remove(path);
-  if (header.kind === "hardlink") return linkTo(changes, destination, path, header, step, links, budget);
+  if (header.kind === "hardlink") return linkTo(changes, destination, path, header, step, seen);
   if (there !== undefined && there.kind !== "directory") changes.remove(path);
   const node: SourceNode = {
     kind: header.kind,
@@ -128,7 +128,7 @@ function unpack(
     ...(header.xattrs === undefined ? {} : { xattrs: header.xattrs }),
   };
   if (header.kind !== "file") return changes.put(path, node);
-  changes.put(path, node, step.content.open(inner, header.size, earlierOf(inner)));
+  changes.put(path, node, step.content.open(inner, header.size, seen.earlierOf(inner)));
 }
 
 function noDirectory({ path, kind }: TarHeader): CopyError {
@@ -202,8 +202,7 @@ function linkTo(
   path: string,
   header: TarHeader,
   step: ArchiveStep,
-  links: LinkedFiles,
-  budget: LinkBudget,
+  { links, budget }: Seen,
 ): void {
   const target = placeOf(changes, destination, cleanPath(header.linkTarget ?? ""), step, budget);
   const node = changes.root.lstat(target);

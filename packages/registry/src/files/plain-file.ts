@@ -9,11 +9,18 @@ import { ifPresent } from "./absent.ts";
  * @throws {Error} of the operating system; `EISDIR` for whatever is no file
  */
 export async function openPlainFile(path: string): Promise<FileHandle | undefined> {
+  return (await opened(path))?.file;
+}
+
+async function opened(
+  path: string,
+): Promise<{ readonly file: FileHandle; readonly size: number } | undefined> {
   const file = await ifPresent(open(path, FLAGS));
   if (file === undefined) return undefined;
   try {
-    if (!(await file.stat()).isFile()) throw refusal("EISDIR", "not a file", path);
-    return file;
+    const stats = await file.stat();
+    if (!stats.isFile()) throw refusal("EISDIR", "not a file", path);
+    return { file, size: stats.size };
   } catch (error) {
     await file.close();
     throw error;
@@ -30,10 +37,11 @@ const FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
  * @throws {Error} as {@link openPlainFile}; `EFBIG` for a larger one
  */
 export async function readPlainFile(path: string, limit: number): Promise<Buffer | undefined> {
-  const file = await openPlainFile(path);
-  if (file === undefined) return undefined;
+  const plain = await opened(path);
+  if (plain === undefined) return undefined;
+  const { file, size } = plain;
   try {
-    if ((await file.stat()).size > limit) throw refusal("EFBIG", `more than ${limit} bytes`, path);
+    if (size > limit) throw refusal("EFBIG", `more than ${limit} bytes`, path);
     return await file.readFile();
   } finally {
     await file.close();
